@@ -1,0 +1,173 @@
+/**
+ * The cloud as Drover needs it, in Drover's nouns. cloud/aws is the only implementation and the only place
+ * that imports an AWS SDK; it speaks to AWS or, over loopback HTTP, to pipeline/simulator.
+ *
+ * Reads are batched: one call of `observe` serves a whole tick for any number of groups. Every mutation is
+ * idempotent or says what a repeat does, because a resumed release may repeat the last one.
+ * Errors are CloudError with the service's own code; throttling and 5xx are retried inside the adapter.
+ */
+
+export class CloudError extends Error {
+  /** The service's error code, e.g. 'ValidationError', 'ScalingActivityInProgress', 'InvalidAMIID.NotFound'. */
+  readonly code: string;
+  /** The operation, e.g. 'UpdateAutoScalingGroup'. */
+  readonly operation: string;
+  /** True when the request may have been carried out although no answer arrived. */
+  readonly outcomeUnknown: boolean;
+  constructor(
+    operation: string,
+    code: string,
+    message: string,
+    options?: { cause?: unknown; outcomeUnknown?: boolean },
+  ) {
+    super(`${operation}: ${code}: ${message}`, options);
+    this.name = 'CloudError';
+    this.operation = operation;
+    this.code = code;
+    this.outcomeUnknown = options?.outcomeUnknown ?? false;
+  }
+}
+
+/** Auto Scaling's lifecycle states (Amazon EC2 Auto Scaling User Guide, "Instance lifecycle"). */
+export type Lifecycle =
+  | 'Pending'
+  | 'Pending:Wait'
+  | 'Pending:Proceed'
+  | 'InService'
+  | 'Terminating'
+  | 'Terminating:Wait'
+  | 'Terminating:Proceed'
+  | 'Terminated'
+  | 'Detaching'
+  | 'Detached'
+  | 'EnteringStandby'
+  | 'Standby'
+  | 'Quarantined'
+  | 'ReplacingRootVolume'
+  | `Warmed:${string}`;
+
+export interface TargetObservation {
+  targetGroup: string;
+  /** ELBv2 target health state; 'unused' also stands for "not registered". */
+  state: 'initial' | 'healthy' | 'unhealthy' | 'unhealthy.draining' | 'unused' | 'draining' | 'unavailable';
+  reason: string | null;
+}
+
+export interface InstanceObservation {
+  id: string;
+  lifecycle: Lifecycle;
+  /** Auto Scaling's own verdict (HealthStatus). */
+  healthy: boolean;
+  zone: string;
+  instanceType: string;
+  protectedFromScaleIn: boolean;
+  /** The numbered template version it was launched from; null when it was not launched from a template. */
+  templateVersion: number | null;
+  /** From DescribeInstances; null while EC2 does not know the instance yet (eventual consistency). */
+  imageId: string | null;
+  launchedAt: number | null;
+  privateAddress: string | null;
+  /** System and instance reachability combined: the worse of the two; null while not reported. */
+  statusChecks: 'ok' | 'impaired' | 'initializing' | 'insufficient-data' | 'not-applicable' | null;
+  /** One entry per target group of its group, whether or not the instance is registered there. */
+  targets: TargetObservation[];
+}
+
+export interface GroupObservation {
+  name: string;
+  desired: number;
+  min: number;
+  max: number;
+  zones: string[];
+  /** `version` is as configured: a number as text, '$Latest' or '$Default'. Null for launch configurations. */
+  template: { id: string; name: string; version: string } | null;
+  /** True when a mixed-instances policy holds the template. */
+  mixedInstances: boolean;
+  /** Instance-type overrides that name a template of their own, which a template change alone would miss. */
+  templateOverrides: number;
+  suspendedProcesses: string[];
+  newInstancesProtected: boolean;
+  healthCheckType: string;
+  targetGroups: string[];
+  warmPool: boolean;
+  /** Lifecycle hook names by transition. */
+  hooks: { launching: string[]; terminating: string[] };
+  tags: Record<string, string>;
+  instances: InstanceObservation[];
+  /** Failed or cancelled scaling activities started after `since` of the request, newest first. */
+  failedActivities: { at: number; message: string }[];
+}
+
+export interface CloudImage {
+  id: string;
+  name: string;
+  state: 'pending' | 'available' | 'failed' | 'deregistered';
+  createdAt: string;
+  tags: Record<string, string>;
+}
+
+export interface GroupChange {
+  /** Pins the group to this numbered version of its own template. */
+  templateVersion?: number;
+  desired?: number;
+  min?: number;
+  max?: number;
+}
+
+export interface Cloud {
+  /** Who answers: for records, and as the preflight that endpoint and credentials work. */
+  identify(): Promise<{ provider: 'aws' | 'simulator'; region: string; endpoint: string | null }>;
+
+  /**
+   * One snapshot of the named groups. Groups that do not exist are absent from the answer.
+   * @param since only failed scaling activities started at or after this time (epoch ms) are reported
+   */
+  observe(groups: readonly string[], since: number): Promise<GroupObservation[]>;
+
+  findImage(id: string): Promise<CloudImage | null>;
+  findImageByName(name: string): Promise<CloudImage | null>;
+  /** Registers a machine image under a unique name. A repeat with the same name returns the existing id. */
+  registerImage(request: {
+    name: string;
+    description: string;
+    tags: Record<string, string>;
+  }): Promise<string>;
+
+  /** The image a template version launches. Null when the version does not exist. */
+  templateImage(
+    templateId: string,
+    version: string,
+  ): Promise<{ version: number; imageId: string | null } | null>;
+  /**
+   * A new numbered version, copied from `sourceVersion` with the image replaced. Idempotent by `token`
+   * (EC2 ClientToken): a repeat with the same token returns the same number.
+   */
+  createTemplateVersion(request: {
+    templateId: string;
+    sourceVersion: string;
+    imageId: string;
+    description: string;
+    token: string;
+  }): Promise<number>;
+
+  /** Sets the given properties, leaves the others. Idempotent. */
+  updateGroup(group: string, change: GroupChange): Promise<void>;
+  /** Sets desired alone (SetDesiredCapacity, not honouring cooldown). Idempotent. */
+  setDesired(group: string, desired: number): Promise<void>;
+  suspendProcesses(group: string, processes: readonly string[]): Promise<void>;
+  resumeProcesses(group: string, processes: readonly string[]): Promise<void>;
+  setGroupTags(group: string, tags: Record<string, string>): Promise<void>;
+  removeGroupTags(group: string, keys: readonly string[]): Promise<void>;
+  setScaleInProtection(group: string, instances: readonly string[], isProtected: boolean): Promise<void>;
+
+  /**
+   * Terminates through Auto Scaling. With `decrementDesired` the group does not replace it.
+   * A repeat for an instance already terminating is not an error.
+   */
+  terminateInstance(instance: string, options: { decrementDesired: boolean }): Promise<void>;
+
+  /** Starts connection draining. Idempotent. */
+  deregisterTargets(targetGroup: string, instances: readonly string[]): Promise<void>;
+  /** Undoes it. Idempotent. */
+  registerTargets(targetGroup: string, instances: readonly string[]): Promise<void>;
+}

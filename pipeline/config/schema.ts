@@ -1,0 +1,171 @@
+/**
+ * The shape of drover.yaml. `configSchema` is the one source: it validates, it types, and config/write-schema.ts
+ * turns it into the JSON Schema editors use. Durations are written '90s', '5m', '1h30m' and become milliseconds;
+ * sizes are a number of instances or a percentage of the group's desired capacity.
+ */
+import { z } from 'zod';
+
+const durationPattern = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?$/;
+
+export function parseDurationMs(text: string): number | null {
+  const match = durationPattern.exec(text);
+  if (!match || text === '') return null;
+  const [, hours = '0', minutes = '0', seconds = '0'] = match;
+  return Math.round((Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000);
+}
+
+const duration = z
+  .string()
+  .regex(durationPattern, "write a duration as '90s', '5m' or '1h30m'")
+  .meta({ description: 'Duration, e.g. 90s, 5m, 1h30m' });
+
+/** A count of instances, or '25%' of desired (rounded up for surge, down for unavailable). */
+const size = z.union([
+  z.int().min(0),
+  z.string().regex(/^\d{1,3}%$/, "write a number of instances or '25%'"),
+]);
+
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, 'letters, digits and . _ / - only');
+
+const gate = z.discriminatedUnion('type', [
+  z
+    .strictObject({ type: z.literal('in-service') })
+    .meta({ description: 'Auto Scaling says InService and Healthy' }),
+  z
+    .strictObject({ type: z.literal('status-checks') })
+    .meta({ description: 'EC2 system and instance status checks are ok' }),
+  z
+    .strictObject({ type: z.literal('target-health') })
+    .meta({ description: 'healthy in every target group of the group' }),
+  z
+    .strictObject({
+      type: z.literal('command'),
+      name,
+      argv: z.array(z.string()).min(1),
+      timeout: duration.default('30s'),
+    })
+    .meta({
+      description:
+        'exit 0 passes, 75 (EX_TEMPFAIL) waits, anything else fails; DROVER_INSTANCE_ID and others in the environment',
+    }),
+]);
+
+const drain = z.discriminatedUnion('type', [
+  z
+    .strictObject({
+      type: z.literal('target-group'),
+      deadline: duration.default('5m'),
+      on_deadline: z.enum(['fail', 'skip', 'force']).default('fail'),
+    })
+    .meta({ description: 'deregister from every target group, wait until no longer draining' }),
+  z
+    .strictObject({
+      type: z.literal('command'),
+      name,
+      argv: z.array(z.string()).min(1),
+      deadline: duration.default('5m'),
+      on_deadline: z.enum(['fail', 'skip', 'force']).default('fail'),
+    })
+    .meta({ description: 'run until exit 0; 75 (EX_TEMPFAIL) means not yet; anything else fails' }),
+]);
+
+/** How a group is rolled. Every key may be set for all, per environment, per group and for emergencies. */
+const rolloutKeys = {
+  surge: size.meta({ description: 'instances above desired while rolling' }),
+  unavailable: size.meta({ description: 'instances below desired while rolling' }),
+  gates: z.array(gate).min(1).meta({ description: 'all must pass before an instance counts as serving' }),
+  passes: z.int().min(1).max(20).meta({ description: 'consecutive passes that make an instance serving' }),
+  gate_deadline: duration.meta({ description: 'an instance that has not passed by then fails the rollout' }),
+  drain: z.array(drain).meta({ description: 'in this order, before an instance is terminated' }),
+  soak: duration.meta({ description: 'after a wave is replaced, its gates must hold this long' }),
+  deadline: duration.meta({ description: 'a wave that takes longer fails' }),
+};
+const rolloutOverrides = z.strictObject(rolloutKeys).partial();
+
+const rollout = z.strictObject({
+  surge: rolloutKeys.surge.default(1),
+  unavailable: rolloutKeys.unavailable.default(0),
+  gates: rolloutKeys.gates.default([
+    { type: 'in-service' },
+    { type: 'status-checks' },
+    { type: 'target-health' },
+  ]),
+  passes: rolloutKeys.passes.default(3),
+  gate_deadline: rolloutKeys.gate_deadline.default('10m'),
+  drain: rolloutKeys.drain.default([{ type: 'target-group', deadline: '5m', on_deadline: 'fail' }]),
+  soak: rolloutKeys.soak.default('5m'),
+  deadline: rolloutKeys.deadline.default('2h'),
+  groups: z.record(name, rolloutOverrides).default({}).meta({ description: 'overrides by group name' }),
+});
+
+const wave = z.strictObject({ name, groups: z.array(name).min(1) });
+
+const simulatedGroup = z.strictObject({
+  desired: z.int().min(0).max(10_000),
+  min: z.int().min(0).optional(),
+  max: z.int().min(0).optional(),
+  zones: z.int().min(1).max(6).default(3),
+  load_balanced: z.boolean().default(true),
+  instance_type: z.string().default('t3.micro'),
+});
+
+export const configSchema = z.strictObject({
+  version: z.literal(1),
+  cloud: z.enum(['simulator', 'aws']).default('simulator'),
+  region: z
+    .string()
+    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'an AWS region, e.g. eu-central-1')
+    .default('eu-central-1'),
+  image: z.strictObject({
+    name,
+    distribution: z.enum(['debian-12', 'amazon-linux-2023']).default('debian-12'),
+    builder: z.enum(['local', 'amazon-ebs']).default('local').meta({
+      description: 'local: a qcow2 disk built on this machine; amazon-ebs: an AMI built in the region',
+    }),
+    role: name.default('base'),
+    hardening: z.string().default('hardening/cis-level1-server.yaml').meta({ description: 'profile file' }),
+    policies: z.string().default('scans/policies.yaml').meta({ description: 'policy file' }),
+    amazon: z
+      .strictObject({
+        instance_type: z.string().default('t3.small'),
+        subnet: z.string().optional(),
+        security_group: z.string().optional(),
+        instance_profile: z.string().optional().meta({ description: 'with AmazonSSMManagedInstanceCore' }),
+        kms_key: z.string().optional(),
+        share_with: z.array(z.string().regex(/^\d{12}$/, 'an AWS account id')).default([]),
+      })
+      .optional(),
+  }),
+  fleet: z.strictObject({
+    staging: z.strictObject({ waves: z.array(wave).min(1), rollout: rolloutOverrides.optional() }),
+    production: z.strictObject({ waves: z.array(wave).min(1), rollout: rolloutOverrides.optional() }),
+  }),
+  bake: z.strictObject({ soak: duration.default('1h') }).default({ soak: '1h' }),
+  rollout: rollout.prefault({}),
+  emergency: z
+    .strictObject({
+      bake_soak: duration.default('2m'),
+      rollout: rolloutOverrides.default({ surge: '50%', soak: '1m' }),
+    })
+    .prefault({})
+    .meta({ description: 'what `drover run --emergency` uses instead' }),
+  simulator: z
+    .strictObject({
+      boot: duration.default('3s').meta({ description: 'pending to running' }),
+      warm_up: duration
+        .default('3s')
+        .meta({ description: 'running to status checks ok and healthy targets' }),
+      drain: duration.default('3s').meta({ description: 'deregistration delay in use' }),
+      terminate: duration.default('2s'),
+      groups: z.record(name, simulatedGroup).default({}),
+    })
+    .prefault({})
+    .meta({ description: 'the simulated account behind cloud: simulator' }),
+});
+
+export type ConfigInput = z.input<typeof configSchema>;
+export type Config = z.output<typeof configSchema>;
+export type GateConfig = z.output<typeof gate>;
+export type DrainConfig = z.output<typeof drain>;
+export type RolloutOverrides = z.output<typeof rolloutOverrides>;
+export type Size = z.output<typeof size>;
