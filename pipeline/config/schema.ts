@@ -5,11 +5,11 @@
  */
 import { z } from 'zod';
 
-const durationPattern = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?$/;
+const durationPattern = /^(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?$/;
 
 export function parseDurationMs(text: string): number | null {
   const match = durationPattern.exec(text);
-  if (!match || text === '') return null;
+  if (!match) return null;
   const [, hours = '0', minutes = '0', seconds = '0'] = match;
   return Math.round((Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000);
 }
