@@ -94,7 +94,10 @@ export interface GroupObservation {
   hooks: { launching: string[]; terminating: string[] };
   tags: Record<string, string>;
   instances: InstanceObservation[];
-  /** Failed or cancelled scaling activities started after `since` of the request, newest first. */
+  /**
+   * Failed or cancelled scaling activities started after `since` of the request, newest first. Read only while
+   * the group has fewer instances than it desires: that is when they say why.
+   */
   failedActivities: { at: number; message: string }[];
 }
 
@@ -110,6 +113,11 @@ export interface GroupChange {
   /** Pins the group to this numbered version of its own template. */
   templateVersion?: number;
   desired?: number;
+  /**
+   * Guards `desired`: unless desired still reads this value (or already the new one) nothing is changed and the
+   * call fails with code 'DesiredChanged'. So a number an autoscaler has just set is not overwritten.
+   */
+  ifDesired?: number;
   min?: number;
   max?: number;
 }
@@ -150,10 +158,8 @@ export interface Cloud {
     token: string;
   }): Promise<number>;
 
-  /** Sets the given properties, leaves the others. Idempotent. */
+  /** Sets the given properties in one call, leaves the others. Idempotent. */
   updateGroup(group: string, change: GroupChange): Promise<void>;
-  /** Sets desired alone (SetDesiredCapacity, not honouring cooldown). Idempotent. */
-  setDesired(group: string, desired: number): Promise<void>;
   suspendProcesses(group: string, processes: readonly string[]): Promise<void>;
   resumeProcesses(group: string, processes: readonly string[]): Promise<void>;
   setGroupTags(group: string, tags: Record<string, string>): Promise<void>;
@@ -161,10 +167,15 @@ export interface Cloud {
   setScaleInProtection(group: string, instances: readonly string[], isProtected: boolean): Promise<void>;
 
   /**
-   * Terminates through Auto Scaling. With `decrementDesired` the group does not replace it.
-   * A repeat for an instance already terminating is not an error.
+   * Terminates instances of one group through Auto Scaling, in as few calls as it allows (100 each). With
+   * `decrementDesired` the group does not replace them. A repeat for an instance already terminating or gone is
+   * not an error.
    */
-  terminateInstance(instance: string, options: { decrementDesired: boolean }): Promise<void>;
+  terminateInstances(
+    group: string,
+    instances: readonly string[],
+    options: { decrementDesired: boolean },
+  ): Promise<void>;
 
   /** Starts connection draining. Idempotent. */
   deregisterTargets(targetGroup: string, instances: readonly string[]): Promise<void>;

@@ -8,11 +8,17 @@ import type { DrainConfig, GateConfig } from '../config/schema.ts';
 export type Allowance = { instances: number } | { fraction: number };
 
 export type GateSpec = GateConfig;
+/**
+ * At a step's deadline: `fail` fails the rollout; `skip` gives up this step and goes on to the next; `force`
+ * gives up all that remain and terminates.
+ */
 export type DrainSpec = DrainConfig extends infer D
   ? D extends { deadline: string }
     ? Omit<D, 'deadline'> & { deadlineMs: number }
     : never
   : never;
+
+export type HeldPolicy = 'wait' | 'ignore' | 'replace';
 
 export interface GroupSpec {
   group: string;
@@ -24,6 +30,13 @@ export interface GroupSpec {
   passes: number;
   gateDeadlineMs: number;
   drain: DrainSpec[];
+  /**
+   * What to do about instances protected from scale-in, and about those in Standby: `wait` for a person or the
+   * application to release them (until the deadline), `ignore` them (they keep their image), or `replace` them
+   * all the same. The words and the default, wait, are those of Auto Scaling's own instance refresh.
+   */
+  protectedInstances?: HeldPolicy;
+  standbyInstances?: HeldPolicy;
   soakMs: number;
   deadlineMs: number;
 }
