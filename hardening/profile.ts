@@ -136,22 +136,22 @@ export function compileTailoring(
   const values = new Map([...profile.values, ...extra.values].map((it) => [it.name, it]));
   const tailored = (id: string, title: string, waived: readonly Waiver[]) => [
     `  <Profile id="${id}" extends="${baseProfileId}">`,
-    `    <title override="true">${escape(title)}</title>`,
+    `    <title override="true">${xmlText(title)}</title>`,
     ...[...selections].map(([rule, { selected, reason }]) => selection(rule, selected, reason)),
     ...waived.map((it) =>
       selection(it.rule, false, `waived by ${it.owner} until ${it.expires}: ${it.reason}`),
     ),
     ...[...values.values()].map((it) =>
       it.value === undefined
-        ? `    <refine-value idref="${prefix('value')}${it.name}" selector="${escape(it.choice ?? '')}"/>`
-        : `    <set-value idref="${prefix('value')}${it.name}">${escape(it.value)}</set-value>`,
+        ? `    <refine-value idref="${prefix('value')}${it.name}" selector="${xmlText(it.choice ?? '')}"/>`
+        : `    <set-value idref="${prefix('value')}${it.name}">${xmlText(it.value)}</set-value>`,
     ),
     '  </Profile>',
   ];
   const xml = [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<Tailoring xmlns="http://checklists.nist.gov/xccdf/1.2" id="xccdf_io.drover_tailoring_${profile.id}">`,
-    `  <benchmark href="${escape(profile.content.data_stream)}"/>`,
+    `  <benchmark href="${xmlText(profile.content.data_stream)}"/>`,
     // The time is the content's, so that equal inputs give equal bytes.
     `  <version time="${content.timestamp}">${profile.version}</version>`,
     ...tailored(profileId, profile.title, []),
@@ -164,9 +164,9 @@ export function compileTailoring(
 }
 
 const selection = (rule: string, selected: boolean, why: string) =>
-  `    <select idref="${prefix('rule')}${rule}" selected="${selected}"><remark>${escape(why)}</remark></select>`;
+  `    <select idref="${prefix('rule')}${rule}" selected="${selected}"><remark>${xmlText(why)}</remark></select>`;
 
-const escape = (text: string) =>
+const xmlText = (text: string) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 interface Content {

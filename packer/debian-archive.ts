@@ -23,7 +23,7 @@ export interface Suite {
  * @throws Refused('environment') naming the suite nobody serves
  */
 export async function archiveFor(suites: readonly string[], signal?: AbortSignal): Promise<Suite[]> {
-  const mirror = process.env['DROVER_DEBIAN_MIRROR']?.replace(/\/+$/, '');
+  const mirror = process.env.DROVER_DEBIAN_MIRROR?.replace(/\/+$/, '');
   const known = mirror
     ? [
         { suite: 'stable', uri: mirror },
