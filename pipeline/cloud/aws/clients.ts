@@ -1,0 +1,72 @@
+/**
+ * The SDK clients, configured once: adaptive retries with jitter inside the SDK, and a time limit on every
+ * request, because the SDK by itself waits for ever.
+ */
+import { AutoScalingClient, type AutoScalingClientConfig } from '@aws-sdk/client-auto-scaling';
+import { EC2Client, type EC2ClientConfig } from '@aws-sdk/client-ec2';
+import {
+  ElasticLoadBalancingV2Client,
+  type ElasticLoadBalancingV2ClientConfig,
+} from '@aws-sdk/client-elastic-load-balancing-v2';
+import { type Address, type CallKind, translate } from './errors.ts';
+
+export interface AwsOptions {
+  provider: 'aws' | 'simulator';
+  region: string;
+  /** One base URL for all services; left out, the SDK finds each service's own. */
+  endpoint?: string;
+  credentials?: AutoScalingClientConfig['credentials'];
+  /** For tests and rehearsals: answers in this process instead of over the network. */
+  requestHandler?: AutoScalingClientConfig['requestHandler'];
+  /** Attempts per call, the first included. Default 8: with the SDK's back-off about a minute of throttling. */
+  maxAttempts?: number;
+}
+
+export interface Connection {
+  autoScaling: AutoScalingClient;
+  ec2: EC2Client;
+  elb: ElasticLoadBalancingV2Client;
+  address: Address;
+  /** Runs one call and translates what it throws. */
+  call<T>(operation: string, kind: CallKind, work: () => Promise<T>): Promise<T>;
+}
+
+/** Longer than the slowest of these calls takes on a busy day, shorter than a person's patience. */
+const requestTimeoutMs = 30_000;
+const connectionTimeoutMs = 5_000;
+
+export function connect(options: AwsOptions): Connection {
+  const config: AutoScalingClientConfig = {
+    region: options.region,
+    retryMode: 'adaptive',
+    maxAttempts: options.maxAttempts ?? 8,
+    requestHandler: options.requestHandler ?? {
+      requestTimeout: requestTimeoutMs,
+      connectionTimeout: connectionTimeoutMs,
+      throwOnRequestTimeout: true,
+    },
+    ...(options.endpoint !== undefined && { endpoint: options.endpoint }),
+    ...(options.credentials !== undefined && { credentials: options.credentials }),
+  };
+  const address = { region: options.region, endpoint: options.endpoint ?? null };
+  return {
+    autoScaling: new AutoScalingClient(config),
+    ec2: new EC2Client(config as EC2ClientConfig),
+    elb: new ElasticLoadBalancingV2Client(config as ElasticLoadBalancingV2ClientConfig),
+    address,
+    async call(operation, kind, work) {
+      try {
+        return await work();
+      } catch (error) {
+        throw translate(operation, kind, address, error);
+      }
+    },
+  };
+}
+
+/** Pieces of at most `size`, in order. */
+export function chunks<T>(items: readonly T[], size: number): T[][] {
+  const pieces: T[][] = [];
+  for (let start = 0; start < items.length; start += size) pieces.push(items.slice(start, start + size));
+  return pieces;
+}

@@ -1,0 +1,29 @@
+/**
+ * The cloud port over the AWS SDK: EC2, EC2 Auto Scaling and Elastic Load Balancing v2. The only importer of
+ * @aws-sdk in Drover. It translates; it decides nothing about a rollout.
+ */
+import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
+import type { Cloud } from '../cloud.ts';
+import { type AwsOptions, connect } from './clients.ts';
+import { groupMutations } from './groups.ts';
+import { images } from './images.ts';
+import { observer } from './observe.ts';
+
+export type { AwsOptions } from './clients.ts';
+
+/** Opens no connection by itself; `identify` is the first call to make. */
+export function createAwsCloud(options: AwsOptions): Cloud {
+  const connection = connect(options);
+  const { autoScaling, address, call } = connection;
+  return {
+    async identify() {
+      await call('DescribeAutoScalingGroups', 'read', () =>
+        autoScaling.send(new DescribeAutoScalingGroupsCommand({ MaxRecords: 1 })),
+      );
+      return { provider: options.provider, ...address };
+    },
+    observe: observer(connection),
+    ...images(connection),
+    ...groupMutations(connection),
+  };
+}
