@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import Ajv from 'ajv/dist/2020.js';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { jsonSchemaText } from '../../pipeline/config/json-schema.ts';
+import { loadConfig, parseConfig } from '../../pipeline/config/load.ts';
+import { parseDurationMs } from '../../pipeline/config/schema.ts';
+import { Refused } from '../../pipeline/errors.ts';
+import { planWaves } from '../../pipeline/fleet/waves.ts';
+
+const checkout = fileURLToPath(new URL('../..', import.meta.url));
+const shipped = readFileSync(`${checkout}drover.yaml`, 'utf8');
+
+/** The shipped configuration with one piece of text replaced; the piece must be there. */
+function changed(before: string, after: string): string {
+  expect(shipped).toContain(before);
+  return shipped.replace(before, after);
+}
+
+function complaint(text: string): string {
+  try {
+    parseConfig(text, 'drover.yaml');
+  } catch (error) {
+    expect(error).toBeInstanceOf(Refused);
+    expect((error as Refused).kind).toBe('invalid');
+    return (error as Refused).message;
+  }
+  throw new Error('the configuration was accepted');
+}
+
+describe('a configuration that cannot be meant', () => {
+  test.each([
+    [
+      'an unknown key',
+      changed('cloud: simulator', 'cloud: simulator\nclud: aws'),
+      /drover\.yaml:7:1: clud: unknown key/,
+    ],
+    [
+      'a wrong type',
+      changed('passes: 3', 'passes: many'),
+      /drover\.yaml:\d+:3: rollout\.passes: .*expected number/,
+    ],
+    ['a duration in words', changed('soak: 30s', 'soak: a while'), /bake\.soak: write a duration as '90s'/],
+    [
+      'an unknown cloud',
+      changed('cloud: simulator', 'cloud: azure'),
+      /drover\.yaml:6:1: cloud: .*"simulator"\|"aws"/,
+    ],
+    [
+      'a group in two waves',
+      changed('groups: [web-b, worker]', 'groups: [web-b, web-a]'),
+      /'web-a' already stands in fleet\.production wave 'first'/,
+    ],
+    [
+      'settings of a group no wave has',
+      changed('worker: { surge: 50% }', 'worke: { surge: 50% }'),
+      /rollout\.groups\.worke: no wave of the fleet names this group/,
+    ],
+    [
+      'aws with a local image',
+      changed('cloud: simulator', 'cloud: aws'),
+      /image.*: cloud: aws needs builder: amazon-ebs/,
+    ],
+    ['a missing section', shipped.replace(/fleet:[\s\S]*?\nbake:/, 'bake:'), /fleet: missing/],
+    ['broken YAML', 'fleet: [', /drover\.yaml:1:9: not valid YAML/],
+    ['an empty file', '', /drover\.yaml:1:1: /],
+  ])('%s is refused with its place', (_title, text, pattern) => {
+    expect(complaint(text)).toMatch(pattern);
+  });
+
+  test('every problem is reported at once', () => {
+    const message = complaint(changed('passes: 3', 'passes: many').replace('soak: 30s', 'soak: long'));
+    expect(message.split('\n')).toHaveLength(2);
+  });
+
+  test('a missing file names itself and the option that names another', () => {
+    expect(() => loadConfig('/nowhere/drover.yaml')).toThrow(/\/nowhere\/drover\.yaml: .*no such file/);
+  });
+});
+
+test('the shipped configuration is valid, by the schema that validates and by the one editors use', () => {
+  parseConfig(shipped, 'drover.yaml');
+  const validate = new Ajv({ strict: false }).compile(JSON.parse(jsonSchemaText()));
+  expect(validate(parse(shipped)), JSON.stringify(validate.errors)).toBe(true);
+  expect(validate({ ...parse(shipped), clud: 'aws' })).toBe(false);
+});
+
+test('the schema file for editors is what the code generates (`npm run schema`)', () => {
+  expect(readFileSync(`${checkout}pipeline/config/drover.schema.json`, 'utf8')).toBe(jsonSchemaText());
+});
+
+test.each([
+  ['90s', 90_000],
+  ['5m', 300_000],
+  ['1h30m', 5_400_000],
+  ['1.5s', 1500],
+  ['', null],
+  ['5 minutes', null],
+])("the duration '%s' is %s ms", (text, expected) => {
+  expect(parseDurationMs(text)).toBe(expected);
+});
+
+describe('settings of a wave', () => {
+  const config = parseConfig(shipped, 'drover.yaml');
+  const soaks = (emergency: boolean, environment: 'staging' | 'production') =>
+    planWaves(config, environment, emergency).flatMap((wave) => wave.groups.map((group) => group.soakMs));
+
+  test("staging soaks for the bake's time, production for the rollout's", () => {
+    expect(soaks(false, 'staging')).toEqual([30_000]);
+    expect(soaks(false, 'production')).toEqual([10_000, 10_000, 10_000]);
+  });
+
+  test('an emergency soaks for less, in staging and in production', () => {
+    expect(soaks(true, 'staging')).toEqual([10_000]);
+    expect(soaks(true, 'production')).toEqual([5000, 5000, 5000]);
+  });
+
+  test("a group's own surge wins over the general one", () => {
+    const surges = planWaves(config, 'production', false).flatMap((wave) => wave.groups.map((g) => g.surge));
+    expect(surges).toEqual([{ instances: 1 }, { instances: 1 }, { fraction: 0.5 }]);
+  });
+});
