@@ -1,0 +1,231 @@
+/**
+ * EC2 instances: launch, states, status checks, volumes. Knows nothing of groups and load balancers; an
+ * instance that belongs to a group only tells it, by an event, that something about its health changed.
+ *
+ * States: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html
+ * Checks: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-system-instance-status-check.html
+ */
+import { behaviourFor } from './behaviour.ts';
+import { ServiceError } from './errors.ts';
+import { newId, nextSerial } from './identity.ts';
+import { findImage } from './images.ts';
+import { schedule } from './queue.ts';
+import type { ImageDevice, Instance, Tags, World } from './state.ts';
+
+/** EC2 reports a guest that never answers as impaired only after some minutes of 'initializing'. */
+const bootFailureMs = 5 * 60_000;
+/** "After you terminate an instance, it remains visible in the console for a short while." */
+const forgetAfterMs = 60 * 60_000;
+
+export interface LaunchRequest {
+  imageId: string;
+  instanceType: string;
+  subnetId: string;
+  groupName: string | null;
+  keyName: string | null;
+  securityGroupIds: string[];
+  /** Overrides and additions to the image's own devices, by device name. */
+  devices: Partial<ImageDevice>[];
+  userData: string | null;
+  shutdownBehavior: 'stop' | 'terminate';
+  tags: Tags;
+  volumeTags: Tags;
+  reservationId?: string;
+}
+
+export function findInstance(world: World, id: string): Instance {
+  if (!/^i-[0-9a-f]{8,17}$/.test(id)) {
+    throw new ServiceError('InvalidInstanceID.Malformed', `Invalid id: "${id}"`);
+  }
+  const instance = world.instances[id];
+  if (!instance) {
+    throw new ServiceError('InvalidInstanceID.NotFound', `The instance ID '${id}' does not exist`);
+  }
+  return instance;
+}
+
+/** Launches one instance, now pending. Throws as RunInstances does when image or subnet cannot be used. */
+export function launch(world: World, request: LaunchRequest): Instance {
+  const image = findImage(world, request.imageId);
+  if (image.state !== 'available') {
+    throw new ServiceError('InvalidAMIID.Unavailable', `The image ID '${image.id}' is not available`);
+  }
+  const subnet = world.subnets.find((candidate) => candidate.id === request.subnetId);
+  if (!subnet) {
+    throw new ServiceError('InvalidSubnetID.NotFound', `The subnet ID '${request.subnetId}' does not exist`);
+  }
+  const serial = nextSerial(world);
+  const instance: Instance = {
+    id: newId(world, 'i'),
+    serial,
+    reservationId: request.reservationId ?? newId(world, 'r'),
+    imageId: image.id,
+    instanceType: request.instanceType,
+    zone: subnet.zone,
+    subnetId: subnet.id,
+    privateAddress: `10.${world.subnets.indexOf(subnet)}.${(serial >> 8) & 255}.${serial & 255}`,
+    launchedAt: world.now,
+    state: 'pending',
+    stateReason: null,
+    checks: 'not-applicable',
+    checksSince: world.now,
+    runningSince: null,
+    behaviour: behaviourFor(world, image, subnet.zone, request.tags.environment ?? null),
+    life: 0,
+    groupName: request.groupName,
+    keyName: request.keyName,
+    securityGroupIds: request.securityGroupIds,
+    volumes: [],
+    userData: request.userData,
+    rootDevice: image.rootDevice,
+    shutdownBehavior: request.shutdownBehavior,
+    terminationProtected: false,
+    tags: request.tags,
+  };
+  world.instances[instance.id] = instance;
+  attachVolumes(world, instance, image.devices, request);
+  schedule(world, world.timing.bootMs, { kind: 'instance.running', id: instance.id, life: 0 });
+  return instance;
+}
+
+function attachVolumes(
+  world: World,
+  instance: Instance,
+  imageDevices: ImageDevice[],
+  request: LaunchRequest,
+): void {
+  const devices = new Map(imageDevices.map((device) => [device.device, device]));
+  for (const change of request.devices) {
+    if (!change.device) continue;
+    const base = devices.get(change.device) ?? blankDevice(change.device);
+    devices.set(change.device, { ...base, ...withoutUndefined(change) });
+  }
+  for (const device of devices.values()) {
+    const id = newId(world, 'vol');
+    world.volumes[id] = {
+      id,
+      serial: nextSerial(world),
+      sizeGiB: device.sizeGiB,
+      type: device.type,
+      encrypted: device.encrypted,
+      zone: instance.zone,
+      createdAt: world.now,
+      snapshotId: device.snapshotId,
+      instanceId: instance.id,
+      device: device.device,
+      deleteOnTermination: device.deleteOnTermination,
+      tags: { ...request.volumeTags },
+    };
+    instance.volumes.push({ device: device.device, volumeId: id });
+  }
+}
+
+const blankDevice = (device: string): ImageDevice => ({
+  device,
+  snapshotId: null,
+  sizeGiB: 8,
+  type: 'gp3',
+  encrypted: false,
+  deleteOnTermination: true,
+});
+
+const withoutUndefined = <T extends object>(value: T): T =>
+  Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as T;
+
+/** pending → running: the status checks begin. False when the event belongs to an earlier life. */
+export function becomeRunning(world: World, instance: Instance): void {
+  instance.state = 'running';
+  instance.stateReason = null;
+  instance.runningSince = world.now;
+  instance.checks = 'initializing';
+  instance.checksSince = world.now;
+  const { behaviour, id, life } = instance;
+  const { warmUpMs } = world.timing;
+  const failsAfterMs = behaviour.failsAfterMs ?? 0;
+  if (behaviour.kind === 'never-boots') {
+    schedule(world, bootFailureMs, { kind: 'instance.checks', id, life, to: 'impaired' });
+  } else if (behaviour.kind === 'unhealthy') {
+    if (failsAfterMs > warmUpMs) schedule(world, warmUpMs, { kind: 'instance.checks', id, life, to: 'ok' });
+    const impairedAfterMs = Math.max(failsAfterMs, warmUpMs);
+    schedule(world, impairedAfterMs, { kind: 'instance.checks', id, life, to: 'impaired' });
+  } else {
+    schedule(world, warmUpMs, { kind: 'instance.checks', id, life, to: 'ok' });
+  }
+}
+
+export function setChecks(world: World, instance: Instance, checks: Instance['checks']): void {
+  instance.checks = checks;
+  instance.checksSince = world.now;
+  tellGroup(world, instance);
+}
+
+/** Auto Scaling notices what happened to its instance some time later, by its health check. */
+function tellGroup(world: World, instance: Instance): void {
+  if (instance.groupName === null) return;
+  schedule(world, world.timing.healthCheckMs, {
+    kind: 'group.health',
+    group: instance.groupName,
+    id: instance.id,
+  });
+}
+
+/** Idempotent, like TerminateInstances. */
+export function terminate(world: World, instance: Instance): void {
+  if (instance.state === 'shutting-down' || instance.state === 'terminated') return;
+  leaveRunning(world, instance, 'shutting-down');
+  instance.stateReason = {
+    code: 'Client.UserInitiatedShutdown',
+    message: 'Client.UserInitiatedShutdown: User initiated shutdown',
+  };
+  schedule(world, world.timing.terminateMs, {
+    kind: 'instance.terminated',
+    id: instance.id,
+    life: instance.life,
+  });
+}
+
+export function stop(world: World, instance: Instance): void {
+  if (instance.state === 'stopping' || instance.state === 'stopped') return;
+  if (instance.state !== 'running') throw incorrectState(instance, 'stopped');
+  leaveRunning(world, instance, 'stopping');
+  schedule(world, world.timing.terminateMs, {
+    kind: 'instance.stopped',
+    id: instance.id,
+    life: instance.life,
+  });
+}
+
+export function start(world: World, instance: Instance): void {
+  if (instance.state === 'running' || instance.state === 'pending') return;
+  if (instance.state !== 'stopped') throw incorrectState(instance, 'started');
+  instance.state = 'pending';
+  instance.life += 1;
+  schedule(world, world.timing.bootMs, { kind: 'instance.running', id: instance.id, life: instance.life });
+}
+
+const incorrectState = (instance: Instance, verb: string): ServiceError =>
+  new ServiceError(
+    'IncorrectInstanceState',
+    `The instance '${instance.id}' is not in a state from which it can be ${verb}.`,
+  );
+
+function leaveRunning(world: World, instance: Instance, state: 'stopping' | 'shutting-down'): void {
+  instance.state = state;
+  instance.life += 1;
+  instance.checks = 'not-applicable';
+  instance.checksSince = world.now;
+  tellGroup(world, instance);
+}
+
+/** shutting-down → terminated: its volumes go or are left behind, and after a while EC2 forgets it. */
+export function becomeTerminated(world: World, instance: Instance): void {
+  instance.state = 'terminated';
+  for (const { volumeId } of instance.volumes) {
+    const volume = world.volumes[volumeId];
+    if (!volume) continue;
+    if (volume.deleteOnTermination) delete world.volumes[volumeId];
+    else Object.assign(volume, { instanceId: null, device: null });
+  }
+  instance.volumes = [];
+  schedule(world, forgetAfterMs, { kind: 'instance.forgotten', id: instance.id });
+}

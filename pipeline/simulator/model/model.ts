@@ -1,0 +1,112 @@
+/**
+ * Time passes: applies every event that is due, in order, at its own instant. Only this file knows which
+ * resources hear of which event; it contains no rule of its own.
+ */
+import { checkMember } from './health.ts';
+import { becomeAvailable } from './images.ts';
+import { becomeRunning, becomeTerminated, setChecks } from './instances.ts';
+import { takeDue } from './queue.ts';
+import { enterService, memberDrained, memberGone, rebalance, reconcile } from './scaling.ts';
+import type { Event, Group, Instance, Member, World } from './state.ts';
+import { checkTarget, forgetDrained, forgetInstance } from './targets.ts';
+
+/**
+ * Brings the world to `toMs`; a time in its past changes nothing. `observe` is called after every event, for
+ * whoever checks invariants.
+ */
+export function advance(world: World, toMs: number, observe?: (world: World, event: Event) => void): void {
+  for (let event = takeDue(world, toMs); event; event = takeDue(world, toMs)) {
+    world.now = Math.max(world.now, event.due);
+    apply(world, event);
+    observe?.(world, event);
+  }
+  world.now = Math.max(world.now, toMs);
+}
+
+function apply(world: World, event: Event): void {
+  switch (event.kind) {
+    case 'instance.running': {
+      const instance = alive(world, event);
+      if (!instance) return;
+      becomeRunning(world, instance);
+      const membership = memberOf(world, instance);
+      if (membership) enterService(world, membership.group, membership.member, instance);
+      return;
+    }
+    case 'instance.checks': {
+      const instance = alive(world, event);
+      if (instance) setChecks(world, instance, event.to);
+      return;
+    }
+    case 'instance.stopped': {
+      const instance = alive(world, event);
+      if (instance) instance.state = 'stopped';
+      return;
+    }
+    case 'instance.terminated': {
+      const instance = alive(world, event);
+      if (!instance) return;
+      becomeTerminated(world, instance);
+      forgetInstance(world, instance.id);
+      const membership = memberOf(world, instance);
+      if (membership) memberGone(world, membership.group, membership.member);
+      return;
+    }
+    case 'instance.forgotten':
+      delete world.instances[event.id];
+      return;
+    case 'image.available': {
+      const image = world.images[event.id];
+      if (image) becomeAvailable(world, image);
+      return;
+    }
+    case 'target.health':
+      checkTarget(world, event.arn, event.id, event.registration);
+      return;
+    case 'target.drained':
+      forgetDrained(world, event.arn, event.id, event.registration);
+      return;
+    case 'group.reconcile': {
+      const group = groupNamed(world, event.group);
+      // A look that was brought forward leaves its first appointment behind.
+      if (!group || group.reconcileDue !== event.due) return;
+      group.reconcileDue = null;
+      reconcile(world, group);
+      return;
+    }
+    case 'group.rebalance': {
+      const group = groupNamed(world, event.group);
+      if (!group) return;
+      group.rebalanceDue = null;
+      rebalance(world, group);
+      return;
+    }
+    case 'group.health': {
+      const group = groupNamed(world, event.group);
+      const member = group?.members[event.id];
+      if (group && member) checkMember(world, group, member);
+      return;
+    }
+    case 'member.drained': {
+      const group = groupNamed(world, event.group);
+      const member = group?.members[event.id];
+      if (group && member) memberDrained(world, group, member);
+      return;
+    }
+  }
+}
+
+/** The instance in the very life the event speaks of. */
+function alive(world: World, event: { id: string; life: number }): Instance | null {
+  const instance = world.instances[event.id];
+  return instance?.life === event.life ? instance : null;
+}
+
+const groupNamed = (world: World, name: string): Group | null =>
+  Object.hasOwn(world.groups, name) ? world.groups[name]! : null;
+
+function memberOf(world: World, instance: Instance): { group: Group; member: Member } | null {
+  const group = instance.groupName === null ? null : groupNamed(world, instance.groupName);
+  const member = group?.members[instance.id];
+  return group && member ? { group, member } : null;
+}

@@ -1,0 +1,335 @@
+/**
+ * What Auto Scaling does by itself: keep the number of instances at desired, spread them over zones, take
+ * members into service and out of it. What a user asks of a group is groups.ts; who is unhealthy is health.ts.
+ *
+ * Lifecycle: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html
+ * Choice on scale-in: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-termination-policies.html
+ * Suspension: https://docs.aws.amazon.com/autoscaling/ec2/userguide/understand-how-suspending-processes-affects-other-processes.html
+ * Zones: https://docs.aws.amazon.com/autoscaling/ec2/userguide/auto-scaling-benefits.html#AutoScalingBehavior.InstanceUsage
+ */
+import { timestamp } from '../../clock.ts';
+import { activitiesOf, begin, end, findActivity } from './activities.ts';
+import { ServiceError } from './errors.ts';
+import * as instances from './instances.ts';
+import { launchParameters } from './launching.ts';
+import { schedule } from './queue.ts';
+import type { Activity, Group, Instance, LaunchTemplate, Member, TemplateVersion, World } from './state.ts';
+import { deregister, register } from './targets.ts';
+import { findTemplate, resolveVersion } from './templates.ts';
+
+/** Members that count towards desired: launched or in service, and staying. */
+export const counts = (member: Member): boolean =>
+  member.lifecycle === 'Pending' || member.lifecycle === 'InService';
+
+export const capacity = (group: Group): number => Object.values(group.members).filter(counts).length;
+
+/** Auto Scaling looks at the group after `delayMs`, or sooner if it was going to. */
+export function lookAt(world: World, group: Group, delayMs = world.timing.reactionMs): void {
+  const due = world.now + delayMs;
+  if (group.reconcileDue !== null && group.reconcileDue <= due) return;
+  group.reconcileDue = due;
+  schedule(world, delayMs, { kind: 'group.reconcile', group: group.name });
+}
+
+/** Launches what is missing, terminates what is too much. */
+export function reconcile(world: World, group: Group): void {
+  const actual = capacity(group);
+  if (actual < group.desired) {
+    if (group.suspended.Launch !== undefined) return;
+    for (let count = actual; count < group.desired; count += 1) {
+      if (!launchMember(world, group, differenceCause(world, 'started', count, count + 1), null)) {
+        lookAt(world, group, world.timing.launchRetryMs);
+        return;
+      }
+    }
+  }
+  const rebalancing = Object.values(group.members).filter(
+    (member) => member.rebalancing && member.lifecycle === 'Pending',
+  ).length;
+  if (actual - rebalancing > group.desired) {
+    for (let count = actual - rebalancing; count > group.desired; count -= 1) {
+      if (!scaleInByOne(world, group, count)) break;
+    }
+  }
+  considerRebalancing(world, group);
+}
+
+const differenceCause = (world: World, verb: 'started' | 'taken out of service', from: number, to: number) =>
+  `At ${timestamp(world.now)} an instance was ${verb} in response to a difference between desired and actual ` +
+  `capacity, ${to > from ? 'increasing' : 'shrinking'} the capacity from ${from} to ${to}.`;
+
+/** False when the launch failed; the activity then says why, as it does on AWS. */
+function launchMember(world: World, group: Group, cause: string, preferredZone: string | null): boolean {
+  const zone = preferredZone ?? emptiestZone(group);
+  const activity = begin(world, group.name, {
+    description: 'Launching a new EC2 instance',
+    cause,
+    status: 'PreInService',
+    zone,
+  });
+  try {
+    const { template, version, instanceType } = launchSource(world, group);
+    const parameters = launchParameters({
+      ...version.data,
+      ...(instanceType && { InstanceType: instanceType }),
+    });
+    const subnet = world.subnets.find(
+      (candidate) => candidate.zone === zone && group.subnetIds.includes(candidate.id),
+    );
+    const instance = instances.launch(world, {
+      ...parameters,
+      subnetId: subnet?.id ?? '',
+      groupName: group.name,
+      tags: {
+        ...parameters.tags,
+        ...propagatedTags(group),
+        'aws:autoscaling:groupName': group.name,
+        'aws:ec2launchtemplate:id': template.id,
+        'aws:ec2launchtemplate:version': String(version.version),
+      },
+    });
+    activity.description += `: ${instance.id}`;
+    activity.progress = 30;
+    group.members[instance.id] = {
+      instanceId: instance.id,
+      lifecycle: 'Pending',
+      health: 'Healthy',
+      zone,
+      instanceType: instance.instanceType,
+      protectedFromScaleIn: group.newInstancesProtected,
+      template: { id: template.id, name: template.name, version: String(version.version) },
+      joinedAt: world.now,
+      inServiceAt: null,
+      rebalancing: preferredZone !== null,
+      activityId: activity.id,
+    };
+    return true;
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error;
+    end(world, activity, 'Failed', `${error.message}. Launching EC2 instance failed.`);
+    return false;
+  }
+}
+
+/** The template version a launch uses now; in a mixed instances policy, that of its first override. */
+function launchSource(
+  world: World,
+  group: Group,
+): { template: LaunchTemplate; version: TemplateVersion; instanceType: string | null } {
+  if (group.template) {
+    const template = findTemplate(world, { id: group.template.id });
+    return { template, version: resolveVersion(template, group.template.version), instanceType: null };
+  }
+  const policy = group.mixedInstances?.LaunchTemplate as MixedTemplate | undefined;
+  const [override] = policy?.Overrides ?? [];
+  const reference = override?.LaunchTemplateSpecification ?? policy?.LaunchTemplateSpecification;
+  const template = findTemplate(world, { id: reference?.LaunchTemplateId });
+  return {
+    template,
+    version: resolveVersion(template, reference?.Version),
+    instanceType: override?.InstanceType ?? null,
+  };
+}
+
+interface MixedTemplate {
+  LaunchTemplateSpecification?: { LaunchTemplateId?: string; Version?: string };
+  Overrides?: {
+    InstanceType?: string;
+    LaunchTemplateSpecification?: { LaunchTemplateId?: string; Version?: string };
+  }[];
+}
+
+const propagatedTags = (group: Group): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(group.tags)
+      .filter(([, tag]) => tag.propagateAtLaunch)
+      .map(([key, tag]) => [key, tag.value]),
+  );
+
+/** Members that count, by zone; every zone of the group is there. */
+function spread(group: Group): Map<string, Member[]> {
+  const zones = new Map<string, Member[]>(group.zones.map((zone) => [zone, []]));
+  for (const member of Object.values(group.members)) {
+    if (!counts(member)) continue;
+    const zone = zones.get(member.zone);
+    if (zone) zone.push(member);
+    else zones.set(member.zone, [member]);
+  }
+  return zones;
+}
+
+function emptiestZone(group: Group): string {
+  const zones = spread(group);
+  return group.zones.reduce((best, zone) =>
+    zones.get(zone)!.length < zones.get(best)!.length ? zone : best,
+  );
+}
+
+function scaleInByOne(world: World, group: Group, count: number): boolean {
+  const victim = chooseVictim(world, group);
+  if (victim) {
+    terminateMember(world, group, victim, differenceCause(world, 'taken out of service', count, count - 1));
+    return true;
+  }
+  if (group.suspended.Terminate !== undefined) return false;
+  const message =
+    'Could not scale to desired capacity because all remaining instances are protected from scale-in.';
+  const last = activitiesOf(world, group.name).at(-1);
+  if (last?.message !== message) {
+    const cause = differenceCause(world, 'taken out of service', count, count - 1);
+    const activity = begin(world, group.name, {
+      description: 'Terminating EC2 instance',
+      cause,
+      status: 'InProgress',
+      zone: null,
+    });
+    end(world, activity, 'Failed', message);
+  }
+  return false;
+}
+
+/**
+ * First the zone with most instances among those with an unprotected one, then the group's policies in order;
+ * 'Default' is the oldest template version. What is left in a tie goes by age, then by id.
+ */
+function chooseVictim(world: World, group: Group): Member | null {
+  let pool: Member[] = [];
+  let largest = -1;
+  for (const members of spread(group).values()) {
+    const eligible = members.filter(
+      (member) =>
+        !member.protectedFromScaleIn &&
+        !member.rebalancing &&
+        // "Suspending Terminate applies only to instances that are currently in the InService state."
+        (group.suspended.Terminate === undefined || member.lifecycle === 'Pending'),
+    );
+    if (eligible.length === 0) continue;
+    if (members.length > largest) {
+      pool = eligible;
+      largest = members.length;
+    } else if (members.length === largest) {
+      pool = pool.concat(eligible);
+    }
+  }
+  const policies = group.terminationPolicies.map((policy) => orders[policy] ?? byTemplate);
+  const ranked = pool.toSorted((a, b) => {
+    for (const order of [...policies, byAge]) {
+      const difference = order(a, b, world);
+      if (difference !== 0) return difference;
+    }
+    return a.instanceId < b.instanceId ? -1 : 1;
+  });
+  return ranked[0] ?? null;
+}
+
+type Order = (a: Member, b: Member, world: World) => number;
+const byAge: Order = (a, b) => a.joinedAt - b.joinedAt;
+const byTemplate: Order = (a, b, world) => {
+  const created = (member: Member): number => world.templates[member.template.id]?.createdAt ?? 0;
+  return created(a) - created(b) || Number(a.template.version) - Number(b.template.version);
+};
+const orders: Record<string, Order> = {
+  Default: byTemplate,
+  OldestLaunchTemplate: byTemplate,
+  OldestInstance: byAge,
+  NewestInstance: (a, b) => byAge(b, a, null as never),
+};
+
+/** A zone is two or more instances behind another: AZRebalance launches there first and terminates after. */
+function considerRebalancing(world: World, group: Group): void {
+  if (group.rebalanceDue !== null || !unbalanced(group)) return;
+  group.rebalanceDue = world.now + world.timing.rebalanceMs;
+  schedule(world, world.timing.rebalanceMs, { kind: 'group.rebalance', group: group.name });
+}
+
+function unbalanced(group: Group): boolean {
+  const sizes = [...spread(group).values()].map((members) => members.length);
+  return Math.max(...sizes) - Math.min(...sizes) > 1;
+}
+
+export function rebalance(world: World, group: Group): void {
+  const { AZRebalance, Launch, Terminate } = group.suspended;
+  if (AZRebalance !== undefined || Launch !== undefined || !unbalanced(group)) return;
+  const settled = Object.values(group.members).every((member) => member.lifecycle === 'InService');
+  // Launched before terminated: "up to 10 percent larger than its maximum size" while it lasts, and for as
+  // long as Terminate is suspended.
+  const size = capacity(group);
+  const room = size < group.max + Math.max(1, Math.floor(group.max / 10));
+  if (settled && room && (size === group.desired || Terminate !== undefined)) {
+    const cause = `At ${timestamp(world.now)} instances were launched to balance instances in zones.`;
+    launchMember(world, group, cause, emptiestZone(group));
+  }
+  considerRebalancing(world, group);
+}
+
+/** The instance runs: its member enters service and is registered with the group's load balancers. */
+export function enterService(world: World, group: Group, member: Member, instance: Instance): void {
+  if (member.lifecycle !== 'Pending') return;
+  member.lifecycle = 'InService';
+  member.inServiceAt = world.now;
+  member.rebalancing = false;
+  end(world, findActivity(world, group.name, member.activityId), 'Successful');
+  if (group.suspended.AddToLoadBalancer === undefined) {
+    for (const arn of group.targetGroupArns) {
+      const targetGroup = world.targetGroups[arn];
+      if (targetGroup) register(world, targetGroup, instance);
+    }
+  }
+  lookAt(world, group);
+}
+
+/**
+ * Takes a member out of service: deregisters it, waits until every target group has drained it, then terminates
+ * the instance. Returns the activity; for a member already on its way out, the one that is under way.
+ */
+export function terminateMember(world: World, group: Group, member: Member, cause: string): Activity {
+  if (member.lifecycle === 'Terminating') {
+    const underWay = findActivity(world, group.name, member.activityId);
+    if (underWay) return underWay;
+  }
+  end(world, unfinished(findActivity(world, group.name, member.activityId)), 'Cancelled');
+  const drainedAt = Math.max(
+    world.now,
+    ...group.targetGroupArns.map((arn) => {
+      const targetGroup = world.targetGroups[arn];
+      return targetGroup ? deregister(world, targetGroup, member.instanceId) : world.now;
+    }),
+  );
+  const activity = begin(world, group.name, {
+    description: `Terminating EC2 instance: ${member.instanceId}`,
+    cause,
+    status: drainedAt > world.now ? 'WaitingForELBConnectionDraining' : 'InProgress',
+    zone: member.zone,
+  });
+  activity.progress = 50;
+  member.lifecycle = 'Terminating';
+  member.activityId = activity.id;
+  schedule(world, drainedAt - world.now, {
+    kind: 'member.drained',
+    group: group.name,
+    id: member.instanceId,
+  });
+  lookAt(world, group);
+  return activity;
+}
+
+const unfinished = (activity: Activity | undefined): Activity | undefined =>
+  activity?.endedAt === null ? activity : undefined;
+
+export function memberDrained(world: World, group: Group, member: Member): void {
+  if (member.lifecycle !== 'Terminating') return;
+  const activity = findActivity(world, group.name, member.activityId);
+  if (activity) activity.status = 'InProgress';
+  const instance = world.instances[member.instanceId];
+  if (instance && instance.state !== 'terminated') instances.terminate(world, instance);
+  else memberGone(world, group, member);
+}
+
+/** The instance of a terminating member is terminated: it leaves the group. */
+export function memberGone(world: World, group: Group, member: Member): void {
+  if (member.lifecycle !== 'Terminating') return;
+  end(world, findActivity(world, group.name, member.activityId), 'Successful');
+  delete group.members[member.instanceId];
+  if (group.deleting && Object.keys(group.members).length === 0) delete world.groups[group.name];
+  else lookAt(world, group);
+}

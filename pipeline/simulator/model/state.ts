@@ -1,0 +1,338 @@
+/**
+ * The state of a simulated AWS account: plain data that survives JSON, pending events included. Nothing in
+ * here behaves; the files next to it do. Times are milliseconds since the Unix epoch, durations end in Ms.
+ * Members that the API only stores and gives back (template data, mixed instances policy) keep AWS's own shape.
+ */
+import type { Json } from '../../json.ts';
+
+export type Tags = Record<string, string>;
+
+/** How instances of an image behave once they run. Times count from 'running'. */
+export interface Behaviour {
+  /**
+   * healthy: checks pass after the warm-up, for good.
+   * unhealthy: checks and targets fail from `failsAfterMs` on (0: they never pass).
+   * never-boots: runs, but no check passes; EC2 calls it impaired only after minutes, as for a kernel panic.
+   */
+  kind: 'healthy' | 'unhealthy' | 'never-boots';
+  failsAfterMs?: number;
+}
+
+/** A standing order that instances of some images behave badly. The first fault that matches applies. */
+export interface Fault {
+  kind: 'unhealthy' | 'never-boots';
+  failsAfterMs: number;
+  /** Matches the group's tag `environment`; null: everywhere, also outside groups. */
+  environment: string | null;
+  zone: string | null;
+  /** 'new' waits for the next image that is registered or created, and then stays with that one. */
+  imageId: string;
+}
+
+/** How long things take. Real AWS is slower; the dynamics are the same. */
+export interface Timing {
+  /** pending → running. */
+  bootMs: number;
+  /** running → status checks ok; registered → healthy target. */
+  warmUpMs: number;
+  /** Default deregistration delay of target groups. */
+  drainMs: number;
+  /** shutting-down → terminated, and stopping → stopped. */
+  terminateMs: number;
+  /** A change of a group → what Auto Scaling does about it. */
+  reactionMs: number;
+  /** An instance turns bad → Auto Scaling's health check notices. */
+  healthCheckMs: number;
+  /** An uneven spread over zones → AZRebalance starts. */
+  rebalanceMs: number;
+  /** A failed launch → the next attempt. */
+  launchRetryMs: number;
+  /** CreateImage/RegisterImage: pending → available. */
+  imageMs: number;
+}
+
+export interface Instance {
+  id: string;
+  serial: number;
+  reservationId: string;
+  imageId: string;
+  instanceType: string;
+  zone: string;
+  subnetId: string;
+  privateAddress: string;
+  launchedAt: number;
+  state: 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
+  stateReason: { code: string; message: string } | null;
+  /** Both status checks (system and instance reachability go together here); not-applicable unless running. */
+  checks: 'initializing' | 'ok' | 'impaired' | 'not-applicable';
+  checksSince: number;
+  /** When it last became 'running'; null before. */
+  runningSince: number | null;
+  behaviour: Behaviour;
+  /** Grows with every start, stop and termination, so that events of an earlier life are recognised. */
+  life: number;
+  groupName: string | null;
+  keyName: string | null;
+  securityGroupIds: string[];
+  volumes: { device: string; volumeId: string }[];
+  userData: string | null;
+  rootDevice: string;
+  shutdownBehavior: 'stop' | 'terminate';
+  terminationProtected: boolean;
+  tags: Tags;
+}
+
+export interface Volume {
+  id: string;
+  serial: number;
+  sizeGiB: number;
+  type: string;
+  encrypted: boolean;
+  zone: string;
+  createdAt: number;
+  snapshotId: string | null;
+  instanceId: string | null;
+  device: string | null;
+  deleteOnTermination: boolean;
+  tags: Tags;
+}
+
+export interface Snapshot {
+  id: string;
+  serial: number;
+  volumeId: string;
+  sizeGiB: number;
+  encrypted: boolean;
+  startedAt: number;
+  state: 'pending' | 'completed';
+  description: string;
+  tags: Tags;
+}
+
+export interface ImageDevice {
+  device: string;
+  snapshotId: string | null;
+  sizeGiB: number;
+  type: string;
+  encrypted: boolean;
+  deleteOnTermination: boolean;
+}
+
+export interface Image {
+  id: string;
+  serial: number;
+  name: string;
+  description: string;
+  /** The account, or 'amazon' for public base images. */
+  ownerId: string;
+  ownerAlias: string | null;
+  state: 'pending' | 'available';
+  createdAt: number;
+  architecture: string;
+  rootDevice: string;
+  devices: ImageDevice[];
+  isPublic: boolean;
+  launchPermissions: string[];
+  imdsSupport: string | null;
+  enaSupport: boolean;
+  bootMode: string | null;
+  sourceInstanceId: string | null;
+  behaviour: Behaviour | null;
+  tags: Tags;
+}
+
+export type TemplateData = { [key: string]: Json };
+
+export interface LaunchTemplate {
+  id: string;
+  serial: number;
+  name: string;
+  createdAt: number;
+  defaultVersion: number;
+  latestVersion: number;
+  versions: Record<number, TemplateVersion>;
+  tags: Tags;
+}
+
+export interface TemplateVersion {
+  version: number;
+  createdAt: number;
+  description: string | null;
+  /** LaunchTemplateData in AWS's own shape. */
+  data: TemplateData;
+}
+
+export interface TemplateReference {
+  id: string;
+  name: string;
+  /** A number as text, '$Latest' or '$Default'. On an instance always a number. */
+  version: string;
+}
+
+/** The lifecycle states this model reaches (Amazon EC2 Auto Scaling User Guide, "Instance lifecycle"). */
+export type MemberLifecycle = 'Pending' | 'InService' | 'Terminating' | 'EnteringStandby' | 'Standby';
+
+/** An instance as its group sees it. */
+export interface Member {
+  instanceId: string;
+  lifecycle: MemberLifecycle;
+  health: 'Healthy' | 'Unhealthy';
+  zone: string;
+  instanceType: string;
+  protectedFromScaleIn: boolean;
+  template: TemplateReference;
+  joinedAt: number;
+  inServiceAt: number | null;
+  /** Launched by AZRebalance: until it is in service the group may be one above desired. */
+  rebalancing: boolean;
+  /** The activity that launches or terminates it. */
+  activityId: string;
+}
+
+export interface GroupTag {
+  value: string;
+  propagateAtLaunch: boolean;
+}
+
+export interface Group {
+  name: string;
+  arn: string;
+  serial: number;
+  createdAt: number;
+  min: number;
+  max: number;
+  desired: number;
+  zones: string[];
+  subnetIds: string[];
+  template: TemplateReference | null;
+  /** MixedInstancesPolicy in AWS's own shape, with the template resolved to id and name. */
+  mixedInstances: TemplateData | null;
+  targetGroupArns: string[];
+  healthCheckType: string;
+  healthCheckGraceMs: number;
+  cooldownMs: number;
+  newInstancesProtected: boolean;
+  terminationPolicies: string[];
+  /** Process → why it is suspended. */
+  suspended: Record<string, string>;
+  tags: Record<string, GroupTag>;
+  members: Record<string, Member>;
+  /** When Auto Scaling next looks at the group; null when nothing is outstanding. */
+  reconcileDue: number | null;
+  rebalanceDue: number | null;
+  deleting: boolean;
+}
+
+export interface Activity {
+  id: string;
+  serial: number;
+  groupName: string;
+  description: string;
+  cause: string;
+  startedAt: number;
+  endedAt: number | null;
+  status:
+    | 'PreInService'
+    | 'InProgress'
+    | 'WaitingForELBConnectionDraining'
+    | 'Successful'
+    | 'Failed'
+    | 'Cancelled';
+  message: string | null;
+  progress: number;
+  zone: string | null;
+}
+
+export interface Target {
+  instanceId: string;
+  port: number;
+  state: 'initial' | 'healthy' | 'unhealthy' | 'draining';
+  /** Distinguishes this registration from an earlier one of the same instance. */
+  registration: number;
+  drainedAt: number | null;
+}
+
+export interface TargetGroup {
+  arn: string;
+  serial: number;
+  name: string;
+  port: number;
+  protocol: string;
+  deregistrationDelayMs: number;
+  /** Other attributes, as given. */
+  attributes: Record<string, string>;
+  loadBalancerArns: string[];
+  targets: Record<string, Target>;
+  tags: Tags;
+}
+
+export interface KeyPair {
+  id: string;
+  name: string;
+  fingerprint: string;
+  createdAt: number;
+  publicKey: string | null;
+  tags: Tags;
+}
+
+export interface SecurityGroup {
+  id: string;
+  name: string;
+  description: string;
+  vpcId: string;
+  /** IpPermissions in AWS's own shape. */
+  ingress: TemplateData[];
+  tags: Tags;
+}
+
+export interface Subnet {
+  id: string;
+  zone: string;
+  cidr: string;
+}
+
+/** Everything that is going to happen by itself. `due` orders; `seq` orders what is due at the same time. */
+export type Event = { due: number; seq: number } & Happening;
+
+export type Happening =
+  | { kind: 'instance.running'; id: string; life: number }
+  | { kind: 'instance.checks'; id: string; life: number; to: 'ok' | 'impaired' }
+  | { kind: 'instance.stopped'; id: string; life: number }
+  | { kind: 'instance.terminated'; id: string; life: number }
+  | { kind: 'instance.forgotten'; id: string }
+  | { kind: 'image.available'; id: string }
+  | { kind: 'target.health'; arn: string; id: string; registration: number }
+  | { kind: 'target.drained'; arn: string; id: string; registration: number }
+  | { kind: 'group.reconcile'; group: string }
+  | { kind: 'group.health'; group: string; id: string }
+  | { kind: 'group.rebalance'; group: string }
+  | { kind: 'member.drained'; group: string; id: string };
+
+export interface World {
+  schema: 'drover/simulator-world@1';
+  region: string;
+  accountId: string;
+  /** The time up to which everything due has happened. */
+  now: number;
+  /** Source of every id and serial: counts up, never back. */
+  serial: number;
+  timing: Timing;
+  /** A binary heap ordered by (due, seq). */
+  queue: Event[];
+  vpcId: string;
+  subnets: Subnet[];
+  instances: Record<string, Instance>;
+  volumes: Record<string, Volume>;
+  images: Record<string, Image>;
+  snapshots: Record<string, Snapshot>;
+  templates: Record<string, LaunchTemplate>;
+  groups: Record<string, Group>;
+  /** Newest last, bounded per group. */
+  activities: Record<string, Activity[]>;
+  targetGroups: Record<string, TargetGroup>;
+  keyPairs: Record<string, KeyPair>;
+  securityGroups: Record<string, SecurityGroup>;
+  /** ClientToken per operation → digest of the request and the answer it got. */
+  tokens: Record<string, { request: string; answer: Json }>;
+  faults: Fault[];
+}
