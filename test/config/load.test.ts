@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import Ajv from 'ajv/dist/2020.js';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { jsonSchemaText } from '../../pipeline/config/json-schema.ts';
@@ -81,7 +81,7 @@ describe('a configuration that cannot be meant', () => {
 
 test('the shipped configuration is valid, by the schema that validates and by the one editors use', () => {
   parseConfig(shipped, 'drover.yaml');
-  const validate = new Ajv({ strict: false }).compile(JSON.parse(jsonSchemaText()));
+  const validate = new Ajv2020({ strict: false }).compile(JSON.parse(jsonSchemaText()));
   expect(validate(parse(shipped)), JSON.stringify(validate.errors)).toBe(true);
   expect(validate({ ...parse(shipped), clud: 'aws' })).toBe(false);
 });

@@ -1,0 +1,104 @@
+/** The commands that move a release: run, build, resume, rollback, and the single stages. */
+import { appendFileSync } from 'node:fs';
+import { Refused } from '../errors.ts';
+import { locateRelease, readRelease } from '../journal/releases.ts';
+import {
+  type ForwardStage,
+  openRelease,
+  overridePolicy,
+  resumeRelease,
+  rollbackRelease,
+  runSingleStage,
+  type Surroundings,
+} from '../release.ts';
+import { jobSummary, statusText } from '../report/summary.ts';
+import { configOf, type Session, surroundings, withCloud } from './session.ts';
+
+interface RunOptions {
+  emergency: boolean;
+  reason?: string;
+  fault?: 'unhealthy';
+  through?: ForwardStage;
+}
+
+export async function run(session: Session, options: RunOptions): Promise<void> {
+  const { emergency, through = 'rollout', fault } = options;
+  if (emergency && !options.reason) {
+    throw new Refused(
+      'invalid',
+      'an emergency needs a reason',
+      "Add --reason, e.g. --reason 'CVE-2026-12345'.",
+    );
+  }
+  const config = configOf(session);
+  const reason = options.reason ?? 'scheduled rebuild';
+  await withCloud(
+    session,
+    config,
+    (cloud) =>
+      reporting(session, (opened) =>
+        openRelease(surroundings(session, config, cloud, { reason, emergency }), through, opened),
+      ),
+    fault,
+  );
+}
+
+export const resume = (session: Session, wanted: string, options: { reason?: string }): Promise<void> =>
+  onRelease(session, wanted, options.reason ?? 'resumed by hand', resumeRelease);
+
+export const rollback = (session: Session, wanted: string, options: { reason: string }): Promise<void> =>
+  onRelease(session, wanted, options.reason, rollbackRelease);
+
+export const stage =
+  (name: Exclude<ForwardStage, 'resolve' | 'build'>) =>
+  (session: Session, wanted: string, options: { reason?: string; override?: string }): Promise<void> => {
+    if (options.override && !options.reason) {
+      throw new Refused(
+        'invalid',
+        '--override needs a reason',
+        'Add --reason TEXT; it is kept in the record.',
+      );
+    }
+    return onRelease(session, wanted, options.reason ?? `${name} by hand`, async (around, release) => {
+      if (options.override) await overridePolicy(around, release, options.override);
+      await runSingleStage(around, release, name);
+    });
+  };
+
+/** Works on an existing release in the cloud it was opened in. */
+async function onRelease(
+  session: Session,
+  wanted: string,
+  reason: string,
+  work: (around: Surroundings, release: string) => Promise<void>,
+): Promise<void> {
+  const config = configOf(session);
+  const release = await locateRelease(session.stateDirectory, wanted);
+  await withCloud(session, config, (cloud) =>
+    reporting(session, async (opened) => {
+      opened(release);
+      await work(surroundings(session, config, cloud, { reason, emergency: false }), release);
+    }),
+  );
+}
+
+/** Whatever happened, says where the release stands: on the terminal, as JSON, and on GitHub's job page. */
+async function reporting(
+  session: Session,
+  work: (opened: (release: string) => void) => Promise<unknown>,
+): Promise<void> {
+  let release: string | null = null;
+  try {
+    await work((id) => {
+      release = id;
+      session.progress.note(`release ${id}`);
+    });
+  } finally {
+    if (release) {
+      const state = await readRelease(session.stateDirectory, release);
+      session.print(state, `\n${statusText(state)}`);
+      const page = process.env.GITHUB_STEP_SUMMARY;
+      if (page) appendFileSync(page, jobSummary(state));
+    }
+  }
+}

@@ -1,0 +1,15 @@
+/** Resolve: everything a release needs exists and answers. Reads only; nothing is changed here. */
+import { requireTools } from '../doctor/doctor.ts';
+import { planWaves } from '../fleet/waves.ts';
+import { preflight } from '../rollout/preflight.ts';
+import { type ReleaseContext, runStage } from './context.ts';
+
+export const resolve = (context: ReleaseContext): Promise<void> =>
+  runStage(context, 'resolve', async ({ config, cloud, clock, emergency, progress }) => {
+    await requireTools(config.image.builder);
+    const waves = (['staging', 'production'] as const).flatMap((name) => planWaves(config, name, emergency));
+    const plans = await preflight({ cloud, clock }, waves);
+    for (const plan of plans) for (const notice of plan.notices) progress.note(`${plan.group}: ${notice}`);
+    const instances = plans.reduce((sum, plan) => sum + plan.toReplace, 0);
+    return { summary: `${plans.length} groups with ${instances} instances are ready to be rolled` };
+  });

@@ -1,0 +1,59 @@
+/**
+ * Rollout: wave after wave onto the image. A wave that fails ends the stage; putting groups back is the
+ * rollback's business (rollback.ts), decided by whoever runs the release.
+ */
+import { Failed, Refused } from '../errors.ts';
+import { type Environment, planWaves } from '../fleet/waves.ts';
+import { runWave } from '../rollout/engine.ts';
+import { imageOf, type ReleaseContext, runStage, stateOf } from './context.ts';
+
+export const rollout = (context: ReleaseContext): Promise<void> =>
+  runStage(context, 'rollout', async (stage) => {
+    requireStage(stage, 'bake');
+    return { summary: await rollEnvironment(stage, 'production') };
+  });
+
+/** Rolls every wave of an environment, in order. @returns one sentence. @throws Failed('gate') at the first that fails */
+export async function rollEnvironment(context: ReleaseContext, environment: Environment): Promise<string> {
+  requireStage(context, 'scan');
+  requireVerdicts(context);
+  const { id, name } = imageOf(context);
+  const waves = planWaves(context.config, environment, context.emergency);
+  for (const wave of waves) {
+    const known = stateOf(context).waves.find((w) => w.environment === environment && w.wave === wave.name);
+    if (known?.status === 'promoted') continue;
+    const outcome = await context.progress.step(`wave ${wave.name}`, (progress) =>
+      runWave({ ...context, progress }, wave, { id, name }),
+    );
+    if (outcome.outcome === 'failed') {
+      throw new Failed(
+        'gate',
+        `wave ${wave.name} of ${environment} failed: ${outcome.reason}`,
+        `See \`drover status ${context.journal.release}\`.`,
+      );
+    }
+  }
+  const groups = waves.flatMap((wave) => wave.groups);
+  return `${groups.length} ${environment} ${groups.length === 1 ? 'group runs' : 'groups run'} ${name} (${id})`;
+}
+
+function requireStage(context: ReleaseContext, stage: 'scan' | 'bake'): void {
+  if (stateOf(context).stages.find((s) => s.stage === stage)?.status === 'passed') return;
+  throw new Refused(
+    'invalid',
+    `release ${context.journal.release} has not passed ${stage}`,
+    `Run \`drover ${stage} ${context.journal.release}\` first.`,
+  );
+}
+
+/** No group is rolled onto an image without the judge's yes (which takes recorded overrides into account). */
+function requireVerdicts(context: ReleaseContext): void {
+  const { verdicts, image } = stateOf(context);
+  const policy = verdicts.find((verdict) => verdict.check === 'policy');
+  if (policy?.status === 'passed') return;
+  throw new Refused(
+    'invalid',
+    `image ${image?.id} may not be rolled out: ${policy ? policy.reasons.join('; ') : 'no policy verdict exists'}`,
+    `Look at it with \`drover status ${context.journal.release}\`, then build a new image.`,
+  );
+}
