@@ -1,0 +1,127 @@
+/**
+ * Carries out what decide wants: writes the intent, makes the call, writes the outcome, and tells the memory. It
+ * changes nothing of what was decided and decides nothing itself. One intent covers one action; draining from
+ * several target groups is one action of several idempotent calls.
+ */
+import { type Cloud, CloudError, type GroupObservation } from '../cloud/cloud.ts';
+import { reasonOf } from '../errors.ts';
+import type { Journal } from '../journal/records.ts';
+import type { JsonObject } from '../json.ts';
+import { drainOf } from './drains/drains.ts';
+import { applied } from './owed.ts';
+import type { Action, Assignment, Memory } from './state.ts';
+
+export interface Hands {
+  cloud: Cloud;
+  journal: Journal;
+  signal: AbortSignal;
+}
+
+/** The weather: the service asks for another try, or the world moved on and the next tick decides anew. */
+const transient = new Set(['ScalingActivityInProgress', 'ResourceContention', 'DesiredChanged']);
+
+/** Performs the actions in order, until one does not succeed or a stop is asked for. */
+export async function act(
+  hands: Hands,
+  assignment: Assignment,
+  group: GroupObservation,
+  before: Memory,
+  actions: readonly Action[],
+): Promise<Memory> {
+  let memory = before;
+  for (const action of actions) {
+    // Between two calls is the safe point: nothing is half done.
+    if (hands.signal.aborted) return memory;
+    try {
+      await recorded(hands, group.name, action.type, argumentsOf(action), action.why, () =>
+        perform(hands, assignment, group, action),
+      );
+    } catch (error) {
+      if (!(error instanceof CloudError)) throw error;
+      if (error.outcomeUnknown) return { ...memory, uncertain: [...memory.uncertain, action] };
+      const counts = transient.has(error.code) ? 0 : 1;
+      return { ...memory, refusals: { count: memory.refusals.count + counts, last: error.message } };
+    }
+    memory = applied(memory, action);
+  }
+  return actions.length > 0 ? { ...memory, refusals: { count: 0, last: '' } } : memory;
+}
+
+/**
+ * One call between its intent and its outcome. Keys count the intents of a group, so that every attempt has its
+ * own. @throws what the call throws, after its outcome has been written
+ */
+export async function recorded<T>(
+  { journal }: Pick<Hands, 'journal'>,
+  group: string,
+  action: string,
+  given: JsonObject,
+  why: string,
+  call: () => Promise<T>,
+  resultOf: (value: T) => JsonObject | null = () => null,
+): Promise<T> {
+  const earlier = journal.records().filter((r) => r.type === 'intent' && r.data.group === group).length;
+  const key = `${group}/${earlier + 1}-${action}`;
+  await journal.append({ type: 'intent', data: { key, group, action, arguments: given, why } });
+  let value: T;
+  try {
+    value = await call();
+  } catch (error) {
+    if (error instanceof CloudError) {
+      const status = error.outcomeUnknown ? 'unknown' : 'failed';
+      await journal.append({
+        type: 'outcome',
+        data: { key, status, result: null, error: reasonOf(error) },
+      });
+    }
+    // Anything else is a crash as far as the journal is concerned: no outcome is known.
+    throw error;
+  }
+  await journal.append({
+    type: 'outcome',
+    data: { key, status: 'done', result: resultOf(value), error: null },
+  });
+  return value;
+}
+
+/** The action without its kind and reason, as owed.ts reads it back. */
+function argumentsOf({ type: _type, why: _why, ...given }: Action): JsonObject {
+  return given as unknown as JsonObject;
+}
+
+async function perform(
+  { cloud, signal }: Hands,
+  { release, spec }: Assignment,
+  group: GroupObservation,
+  action: Action,
+): Promise<void> {
+  const { name } = group;
+  switch (action.type) {
+    case 'tag':
+      return cloud.setGroupTags(name, action.tags);
+    case 'untag':
+      return cloud.removeGroupTags(name, action.keys);
+    case 'suspend':
+      return cloud.suspendProcesses(name, action.processes);
+    case 'resume': {
+      // Only what is still suspended: somebody else may have resumed it already.
+      const still = action.processes.filter((process) => group.suspendedProcesses.includes(process));
+      return cloud.resumeProcesses(name, still);
+    }
+    case 'update':
+      return cloud.updateGroup(name, action.change);
+    case 'terminate':
+      return cloud.terminateInstances(name, action.instances, { decrementDesired: action.decrement });
+    case 'drain':
+    case 'undrain': {
+      // A victim that had passed its last step has none to undo but that one.
+      const drain = spec.drain[Math.min(action.step, spec.drain.length - 1)];
+      if (!drain) return;
+      const context = { cloud, release, group, signal };
+      if (action.type === 'drain') return drainOf(drain).start(context, action.instances);
+      for (const done of spec.drain.slice(0, action.step + 1).reverse()) {
+        await drainOf(done).abort(context, action.instances);
+      }
+    }
+  }
+}

@@ -1,0 +1,298 @@
+/**
+ * What to do next for one group. Pure: no await, no clock, no SDK. It looks only at what is, so a run resumed after
+ * SIGKILL is simply the next tick.
+ *
+ * How surge works with Auto Scaling. Desired is raised by the surge once, in the same call that pins the target
+ * version: Auto Scaling then launches the extra instances from it. From then on every drained victim is terminated
+ * through Auto Scaling WITHOUT decrement, so the service launches the replacement by itself, from the pinned
+ * version, with no second call of ours. Only the last `surge` victims are terminated WITH decrement, which brings
+ * desired back to what is wanted. So a replaced instance costs one termination and its drain; desired is never set
+ * below the number of instances, hence there is no moment in which Auto Scaling would choose a victim by its own
+ * termination policy; and as desired exceeds what is wanted whenever we decrement, it never meets MinSize.
+ *
+ * Capacity is a pipeline, not batches: whenever more than the floor serve, victims are taken; whenever one is gone,
+ * its replacement is already launching.
+ */
+import type { GroupChange } from '../cloud/cloud.ts';
+import { abandon, advance } from './drainage.ts';
+import { condemned, lossesAllowed } from './health.ts';
+import { outdated, standby } from './members.ts';
+import { perceive } from './perceive.ts';
+import type { Action, Assignment, Decision, Memory, Snapshot } from './state.ts';
+import { markKeys, tagsOf } from './tags.ts';
+import { pick } from './victims.ts';
+import { look, sizesOf, type View } from './view.ts';
+
+/** AZRebalance launches and terminates on its own to even out zones, which a rollout disturbs all the time. */
+const rebalance = 'AZRebalance';
+/** A call refused this often in a row will be refused again: the reason is ours or the user's, not the weather's. */
+const refusalLimit = 5;
+
+export function decide(assignment: Assignment, snapshot: Snapshot, previous: Memory): Decision {
+  const perceived = perceive(assignment, snapshot, previous);
+  const before = look(assignment, snapshot, perceived);
+  const failure = failureOf(assignment, snapshot, perceived, before);
+  if (failure) return ended('failed', assignment, perceived, before, failure);
+  if (perceived.divergedTo !== null) {
+    return {
+      actions: [],
+      memory: perceived,
+      status: 'rolling',
+      reasons: [`desired reads ${perceived.divergedTo}, not ${perceived.owed.expected}; looking again`],
+      sizes: sizesOf(assignment, before),
+    };
+  }
+
+  const { going, released } = choose(assignment, snapshot, perceived, before);
+  const drainage = advance(assignment.spec, snapshot, going);
+  // Released victims stay remembered until their work has been given back: applied() forgets them then.
+  const memory = { ...perceived, drains: { ...drainage.drains, ...released } };
+  if (drainage.failure) return ended('failed', assignment, memory, before, drainage.failure);
+
+  const view = look(assignment, snapshot, memory);
+  const raised = Math.max(view.desired, desiredGoal(view, view.active));
+  const actions = [
+    ...setUp(assignment, snapshot, memory, view, raised),
+    ...abandon(released, 'it need not be replaced any more'),
+    ...drainage.start,
+    ...terminations(assignment, snapshot, view, drainage.ready, raised),
+    ...giveBack(snapshot, memory, view),
+  ];
+  return conclude(assignment, snapshot, memory, view, actions);
+}
+
+/** Desired while `active` instances are still to be replaced. */
+const desiredGoal = (view: View, active: number): number => view.wanted + Math.min(view.surge, active);
+
+/** Pins the version, marks the group and makes room, before anything is taken. */
+function setUp(
+  { release, baseline, goal }: Assignment,
+  { group }: Snapshot,
+  memory: Memory,
+  view: View,
+  raised: number,
+): Action[] {
+  const { owed } = memory;
+  const change: GroupChange = {};
+  if (group.template?.version !== String(goal.version)) change.templateVersion = goal.version;
+  if (raised > view.desired) Object.assign(change, { desired: raised, ifDesired: view.desired });
+  if (raised > group.max) change.max = raised;
+  const suspend =
+    view.active > 0 && group.zones.length > 1 && !group.suspendedProcesses.includes(rebalance)
+      ? [rebalance]
+      : [];
+  const changes = Object.keys(change).length > 0;
+  if (!changes && suspend.length === 0 && view.active === 0) return [];
+
+  const max = owed.max?.from ?? (change.max !== undefined ? group.max : null);
+  const tags = tagsOf({
+    release,
+    previousVersion: baseline.resolvedVersion,
+    wanted: view.wanted,
+    raise: Math.max(raised - view.wanted, Number(group.tags['drover:raise'] ?? 0)),
+    max,
+    suspended: [...new Set([...owed.suspended, ...suspend])],
+  });
+  const actions: Action[] = [];
+  if (Object.entries(tags).some(([key, value]) => group.tags[key] !== value)) {
+    actions.push({ type: 'tag', tags, why: 'what is about to change can be undone from the tags alone' });
+  }
+  if (suspend.length > 0) {
+    actions.push({
+      type: 'suspend',
+      processes: suspend,
+      why: 'zones are uneven while instances are replaced',
+    });
+  }
+  if (changes) {
+    const parts = [
+      change.templateVersion !== undefined && `new instances come from version ${goal.version}`,
+      change.max !== undefined && `MaxSize ${group.max} leaves no room for the surge`,
+      change.desired !== undefined &&
+        `${raised - view.desired} above the wanted ${view.wanted} while replacing`,
+    ];
+    actions.push({
+      type: 'update',
+      change,
+      wanted: view.wanted,
+      maxFrom: change.max === undefined ? null : max,
+      why: parts.filter(Boolean).join('; '),
+    });
+  }
+  return actions;
+}
+
+/** Takes new victims (`going` holds all), lets go of those that need not go any more. */
+function choose(
+  assignment: Assignment,
+  { group, now }: Snapshot,
+  memory: Memory,
+  view: View,
+): { going: Memory['drains']; released: Memory['drains'] } {
+  // Auto Scaling is about to scale in by itself and may take any of those we count on.
+  const leavingSoon = Math.max(0, view.staying.length - view.desired);
+  const spare = Math.max(0, view.serving.length - view.floor - leavingSoon);
+  const missing = Math.max(0, view.desired - view.staying.length);
+  // What serves nobody costs no capacity, but is still replaced at the pipeline's pace: the gates might be wrong.
+  const slots = Math.max(1, view.surge + view.unavailable) - view.draining - view.unproven.length - missing;
+  const victims = [
+    ...pick(view.takeable.bad, view.staying, slots),
+    ...pick(view.takeable.serving, view.staying, spare),
+  ];
+
+  const current = new Set(group.instances.filter((i) => !outdated(assignment, i)).map(({ id }) => id));
+  const extra = Object.keys(memory.drains).filter((id) => current.has(id));
+  // With nothing left to replace, what exceeds the wanted goes the same way: drained, and chosen by us.
+  const surplus = view.active === 0 ? Math.max(0, view.desired - view.wanted) : 0;
+  if (surplus > extra.length) {
+    const more = surplus - extra.length;
+    const useless = view.unproven.filter(({ lifecycle }) => lifecycle === 'InService');
+    victims.push(...pick(useless, view.staying, more));
+    const useful = view.serving.filter(({ id }) => current.has(id));
+    victims.push(...pick(useful, view.staying, Math.min(more - Math.min(more, useless.length), spare)));
+  }
+  const released = new Set(extra.slice(surplus));
+  const entries = Object.entries(memory.drains);
+  return {
+    going: {
+      ...Object.fromEntries(entries.filter(([id]) => !released.has(id))),
+      ...Object.fromEntries(victims.map(({ id }) => [id, { step: 0, started: false, since: now }])),
+    },
+    released: Object.fromEntries(entries.filter(([id]) => released.has(id))),
+  };
+}
+
+function terminations(
+  assignment: Assignment,
+  { group }: Snapshot,
+  view: View,
+  ready: readonly string[],
+  raised: number,
+): Action[] {
+  const byId = new Map(group.instances.map((instance) => [instance.id, instance]));
+  let { active } = view;
+  let desired = raised;
+  const replaced: string[] = [];
+  const removed: string[] = [];
+  for (const id of ready) {
+    const instance = byId.get(id)!;
+    if (standby(instance)) {
+      // Entering Standby has already decremented desired.
+      replaced.push(id);
+    } else if (outdated(assignment, instance)) {
+      active -= 1;
+      if (desired > desiredGoal(view, active)) {
+        desired -= 1;
+        removed.push(id);
+      } else replaced.push(id);
+    } else if (active === 0 && desired > view.wanted) {
+      desired -= 1;
+      removed.push(id);
+    }
+  }
+  const action = (instances: string[], decrement: boolean, why: string): Action[] =>
+    instances.length > 0 ? [{ type: 'terminate', instances, decrement, wanted: view.wanted, why }] : [];
+  return [
+    ...action(replaced, false, 'drained; Auto Scaling launches the replacement'),
+    ...action(removed, true, `drained; brings desired back towards the wanted ${view.wanted}`),
+  ];
+}
+
+/** As soon as nothing is left to replace, before the soak: the user's limits hold again. */
+function giveBack({ group }: Snapshot, { owed }: Memory, view: View): Action[] {
+  if (view.active > 0 || view.desired !== view.wanted) return [];
+  const actions: Action[] = [];
+  if (owed.max && view.desired <= owed.max.from) {
+    const { from } = owed.max;
+    actions.push({
+      type: 'update',
+      change: { max: from },
+      wanted: view.wanted,
+      maxFrom: null,
+      why: `MaxSize back to ${from}`,
+    });
+  }
+  const ours = owed.suspended.filter((name) => group.suspendedProcesses.includes(name));
+  if (owed.suspended.length > 0) {
+    const why = ours.length > 0 ? 'nothing is being replaced any more' : 'already resumed by somebody else';
+    actions.push({ type: 'resume', processes: owed.suspended, why });
+  }
+  return actions;
+}
+
+function conclude(
+  assignment: Assignment,
+  snapshot: Snapshot,
+  memory: Memory,
+  view: View,
+  actions: Action[],
+): Decision {
+  const sizes = sizesOf(assignment, view);
+  const reasons = [
+    ...view.waiting.map(({ id }) => `${id} is protected or in Standby and on the previous image`),
+    ...view.unproven.map(({ id }) => `${id}: ${memory.instances[id]?.reason ?? 'not seen yet'}`),
+    ...(view.staying.length < view.desired ? [shortage(snapshot, view)] : []),
+  ];
+  const complete =
+    actions.length === 0 &&
+    view.remaining === 0 &&
+    view.draining === 0 &&
+    view.unproven.length === 0 &&
+    view.staying.length === view.wanted &&
+    view.desired === view.wanted;
+  if (!complete) return { actions, memory, status: 'rolling', reasons, sizes };
+  const replaced = { ...memory, replacedAt: memory.replacedAt ?? snapshot.now };
+  if (!snapshot.soaked) return { actions, memory: replaced, status: 'replaced', reasons, sizes };
+  if (!memory.owed.tagged) return { actions, memory: replaced, status: 'finished', reasons, sizes };
+  const keys = markKeys.filter((key) => snapshot.group.tags[key] !== undefined);
+  const untag: Action = { type: 'untag', keys, why: 'nothing of the release is left on the group' };
+  return { actions: [untag], memory: replaced, status: 'replaced', reasons, sizes };
+}
+
+function failureOf(
+  assignment: Assignment,
+  { group, now }: Snapshot,
+  memory: Memory,
+  view: View,
+): string | null {
+  const { spec, goal, baseline } = assignment;
+  const ours = [goal.version, baseline.resolvedVersion, goal.abandoned].map(String);
+  const pinned = group.template?.version ?? 'none';
+  if (!ours.includes(pinned) && pinned !== baseline.templateVersion) {
+    return `somebody else set the template version to ${pinned}`;
+  }
+  for (const instance of view.staying) {
+    const verdict = condemned(assignment, memory, instance, now);
+    if (verdict) return verdict;
+  }
+  if (memory.losses.count > lossesAllowed(view.wanted)) {
+    return `${memory.losses.count} instances on the new image died, last ${memory.losses.last}`;
+  }
+  if (memory.shortSince !== null && now - memory.shortSince >= spec.gateDeadlineMs) {
+    return `for ${spec.gateDeadlineMs / 1000} s ${shortage({ group }, view)}`;
+  }
+  if (memory.refusals.count >= refusalLimit) return memory.refusals.last;
+  const limitMs = spec.deadlineMs + (memory.replacedAt === null ? 0 : spec.soakMs);
+  if (now - memory.startedAt >= limitMs) {
+    const held = view.waiting.length > 0 ? `, ${view.waiting.length} protected or in Standby` : '';
+    return `not done within ${limitMs / 1000} s: ${view.remaining} still to replace, ${view.unproven.length} not serving${held}`;
+  }
+  return null;
+}
+
+function shortage({ group }: Pick<Snapshot, 'group'>, view: View): string {
+  const missing = view.desired - view.staying.length;
+  const suspended = group.suspendedProcesses.includes('Launch') ? ': the process Launch is suspended' : '';
+  const activity = group.failedActivities[0] ? `: ${group.failedActivities[0].message}` : suspended;
+  return `Auto Scaling has not launched ${missing} of ${view.desired} instances${activity}`;
+}
+
+function ended(
+  status: 'failed',
+  assignment: Assignment,
+  memory: Memory,
+  view: View,
+  reason: string,
+): Decision {
+  return { actions: [], memory, status, reasons: [reason], sizes: sizesOf(assignment, view) };
+}

@@ -1,0 +1,25 @@
+/**
+ * Deregisters the instance from every target group of its group: the load balancer sends it nothing new and waits
+ * for open connections, at most the target group's deregistration delay. Drained once no target group knows it.
+ */
+import type { Drain } from './drains.ts';
+
+export const targetGroup: Drain = {
+  name: 'target-group',
+
+  async start({ cloud, group }, instances) {
+    for (const arn of group.targetGroups) await cloud.deregisterTargets(arn, instances);
+  },
+
+  async poll(_context, { targets }) {
+    const busy = targets.find(({ state }) => state !== 'unused');
+    const source = 'target-group';
+    return busy
+      ? { status: 'waiting', source, reason: `still ${busy.state}` }
+      : { status: 'passed', source, reason: 'deregistered everywhere' };
+  },
+
+  async abort({ cloud, group }, instances) {
+    for (const arn of group.targetGroups) await cloud.registerTargets(arn, instances);
+  },
+};

@@ -1,0 +1,196 @@
+/**
+ * The loop: observe all groups of a wave in one snapshot, ask gates and drains, decide each group, act on all at
+ * once, wait. The same loop rolls forward and back. It knows nothing of waves, baselines or what follows a failure.
+ */
+import type { Clock } from '../clock.ts';
+import { type Cloud, CloudError, type GroupObservation } from '../cloud/cloud.ts';
+import { Interrupted, Refused, reasonOf, Stuck } from '../errors.ts';
+import type { Journal } from '../journal/records.ts';
+import type { Progress } from '../report/progress.ts';
+import { act } from './act.ts';
+import { decide } from './decide.ts';
+import { assertSafe } from './invariants.ts';
+import { delayMs, firstPace, nextPace, type Pace } from './pace.ts';
+import { createReporter, type Reporter } from './reporter.ts';
+import { see } from './see.ts';
+import type { Assignment, Decision, Memory } from './state.ts';
+
+export interface RolloutDeps {
+  cloud: Cloud;
+  journal: Journal;
+  clock: Clock;
+  progress: Progress;
+  signal: AbortSignal;
+}
+
+export interface Track {
+  assignment: Assignment;
+  memory: Memory;
+  progress: Progress;
+}
+
+export interface Ending {
+  group: string;
+  status: 'finished' | 'failed';
+  reason: string;
+  /** The last observation; null when the group has disappeared. */
+  after: GroupObservation | null;
+}
+
+/** How long the cloud may stay silent, after the SDK's own retries, before a person is asked. */
+const outageLimitMs = 10 * 60_000;
+
+interface Lane extends Track {
+  reporter: Reporter;
+  decision: Decision | null;
+  ending: Ending | null;
+}
+
+/**
+ * Runs until every group is finished or failed. With `together`, one failure ends all: the others are left as they
+ * are, for whoever decides what follows; without it, each group goes its own way to its end.
+ * @throws Interrupted when the signal aborts, Stuck when the cloud stays silent
+ */
+export async function drive(
+  deps: RolloutDeps,
+  tracks: readonly Track[],
+  options: { soakMs: number; together: boolean; onEnding?: (ending: Ending) => Promise<void> },
+): Promise<Ending[]> {
+  const { clock, signal, journal } = deps;
+  const lanes = tracks.map(
+    (track): Lane => ({
+      ...track,
+      reporter: createReporter(journal, track.assignment, track.progress),
+      decision: null,
+      ending: null,
+    }),
+  );
+  const startedAt = clock.now();
+  let lastSeenAt = startedAt;
+  let soakEndsAt: number | null = null;
+  let pace: Pace = firstPace;
+  for (;;) {
+    if (signal.aborted) throw interrupted(journal.release, signal);
+    const open = lanes.filter(({ ending }) => ending === null);
+    let groups: GroupObservation[];
+    try {
+      groups = await deps.cloud.observe(
+        open.map(({ assignment }) => assignment.spec.group),
+        startedAt,
+      );
+      lastSeenAt = clock.now();
+    } catch (error) {
+      if (!(error instanceof CloudError) && !(error instanceof Refused)) throw error;
+      const silentForMs = clock.now() - lastSeenAt;
+      if (silentForMs >= outageLimitMs) throw outOfSight(journal.release, error);
+      deps.progress.update(`cannot look: ${reasonOf(error)}`);
+      pace = nextPace(pace, false);
+      await rest(deps, pace, Number.POSITIVE_INFINITY);
+      continue;
+    }
+
+    const isSoaked = soakEndsAt !== null && clock.now() >= soakEndsAt;
+    const isBusy = await tick(deps, open, groups, { isSoaked, together: options.together });
+    for (const lane of open) if (lane.ending) await options.onEnding?.(lane.ending);
+    const endings = lanes.flatMap(({ ending }) => ending ?? []);
+    const hasFailed = endings.some(({ status }) => status === 'failed');
+    if (endings.length === lanes.length || (options.together && hasFailed)) return endings;
+
+    const replaced = lanes.every(({ ending, decision }) => ending || decision?.status === 'replaced');
+    if (replaced && soakEndsAt === null) soakEndsAt = clock.now() + options.soakMs;
+    const untilSoaked = soakEndsAt === null ? Number.POSITIVE_INFINITY : soakEndsAt - clock.now();
+    pace = nextPace(pace, isBusy);
+    await rest(deps, pace, untilSoaked > 0 ? untilSoaked : Number.POSITIVE_INFINITY);
+  }
+}
+
+/** One tick over all open lanes. @returns whether anything happened or is about to */
+async function tick(
+  deps: RolloutDeps,
+  lanes: readonly Lane[],
+  groups: readonly GroupObservation[],
+  { isSoaked, together }: { isSoaked: boolean; together: boolean },
+): Promise<boolean> {
+  const byName = new Map(groups.map((group) => [group.name, group]));
+  const decided = fulfilled(
+    await Promise.allSettled(
+      lanes.map((lane) => decideLane(deps, lane, byName.get(lane.assignment.spec.group), isSoaked)),
+    ),
+  ).flatMap((turn) => turn ?? []);
+  // One failure ends the wave: nothing more is done to the others.
+  if (together && lanes.some(({ ending }) => ending?.status === 'failed')) return true;
+  fulfilled(
+    await Promise.allSettled(
+      decided.map(async ({ lane, group, decision }) => {
+        lane.memory = await act(deps, lane.assignment, group, lane.memory, decision.actions);
+      }),
+    ),
+  );
+  return decided.some(({ isBusy }) => isBusy);
+}
+
+interface Turn {
+  lane: Lane;
+  group: GroupObservation;
+  decision: Decision;
+  isBusy: boolean;
+}
+
+async function decideLane(
+  deps: RolloutDeps,
+  lane: Lane,
+  group: GroupObservation | undefined,
+  isSoaked: boolean,
+): Promise<Turn | null> {
+  const { assignment, memory } = lane;
+  const name = assignment.spec.group;
+  if (!group) {
+    lane.ending = { group: name, status: 'failed', reason: 'the group has disappeared', after: null };
+    return null;
+  }
+  const snapshot = await see(deps, assignment, memory, group, isSoaked);
+  const decision = decide(assignment, snapshot, memory);
+  assertSafe(assignment, snapshot, memory, decision);
+  const isNew = await lane.reporter.report(snapshot, decision);
+  lane.decision = decision;
+  lane.memory = decision.memory;
+  const { status, reasons, actions } = decision;
+  if (status === 'failed' || status === 'finished') {
+    lane.ending = { group: name, status, reason: reasons.join('; '), after: group };
+  }
+  return { lane, group, decision, isBusy: isNew || actions.length > 0 || isConvincing(decision) };
+}
+
+/** Somebody is on the way from the first pass to the last: worth looking soon. */
+const isConvincing = ({ memory }: Decision): boolean =>
+  Object.values(memory.instances).some(({ passes, served }) => passes > 0 && !served);
+
+/** All values, or the first error; but only after everything under way has come to an end. */
+function fulfilled<T>(results: readonly PromiseSettledResult<T>[]): T[] {
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
+
+async function rest({ clock, journal, signal }: RolloutDeps, pace: Pace, limitMs: number): Promise<void> {
+  try {
+    await clock.sleep(delayMs(pace, journal.release, limitMs), signal);
+  } catch (error) {
+    if (signal.aborted) throw interrupted(journal.release, signal);
+    throw error;
+  }
+}
+
+const interrupted = (release: string, { reason }: AbortSignal): Interrupted =>
+  new Interrupted(
+    `release ${release} was stopped${reason instanceof Error ? ` (${reason.message})` : ''}; every group keeps serving`,
+    `Go on with \`drover resume ${release}\`, or back with \`drover rollback ${release}\`.`,
+  );
+
+const outOfSight = (release: string, cause: unknown): Stuck =>
+  new Stuck(
+    `the cloud has not answered for ${outageLimitMs / 60_000} minutes: ${reasonOf(cause)}`,
+    `When it answers again, go on with \`drover resume ${release}\`.`,
+    { cause },
+  );

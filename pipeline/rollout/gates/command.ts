@@ -1,0 +1,17 @@
+/** A command of the user's: exit 0 passes, 75 waits, anything else, a timeout included, fails. */
+import { parseDurationMs } from '../../config/schema.ts';
+import { runCommand } from '../command.ts';
+import type { GateSpec } from '../spec.ts';
+import type { Answer } from '../state.ts';
+import type { Subject } from './gates.ts';
+
+export async function command(
+  gate: Extract<GateSpec, { type: 'command' }>,
+  subject: Subject,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const result = await runCommand(gate.argv, subject, parseDurationMs(gate.timeout)!, signal);
+  const source = gate.name;
+  if (result.kind === 'yes') return { status: 'passed', source, reason: 'exit 0' };
+  return { status: result.kind === 'not-yet' ? 'waiting' : 'failed', source, reason: result.reason };
+}

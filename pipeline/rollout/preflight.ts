@@ -1,0 +1,118 @@
+/**
+ * What a rollout would meet, read before anything is changed: how much there is to replace, and everything that
+ * would block it or that it will work around, in sentences. Refuses what cannot be rolled at all.
+ */
+import type { Clock } from '../clock.ts';
+import type { Cloud, GroupObservation } from '../cloud/cloud.ts';
+import { Refused } from '../errors.ts';
+import { missingGroup, withoutTemplate } from './baseline.ts';
+import { leaving, standby, warmed } from './members.ts';
+import type { GroupSpec, WaveSpec } from './spec.ts';
+import { holderOf } from './tags.ts';
+import { surgeOf, unavailableOf } from './view.ts';
+
+export interface GroupPlan {
+  environment: 'staging' | 'production';
+  wave: string;
+  group: string;
+  desired: number;
+  /** Instances that are not on the image yet; all of them while there is no image. */
+  toReplace: number;
+  /** Instances above and below desired while rolling. */
+  surge: number;
+  unavailable: number;
+  /** What would block the rollout or will be worked around, one sentence each. */
+  notices: string[];
+}
+
+/**
+ * @param image the image to roll to; null when it has not been built yet
+ * @throws Refused for groups that do not exist or cannot be rolled
+ */
+export async function preflight(
+  { cloud, clock }: { cloud: Cloud; clock: Clock },
+  waves: readonly WaveSpec[],
+  image: { id: string } | null = null,
+): Promise<GroupPlan[]> {
+  const specs = waves.flatMap(({ groups }) => groups);
+  const names = specs.map(({ group }) => group);
+  const observed = new Map((await cloud.observe(names, clock.now())).map((group) => [group.name, group]));
+  return specs.map((spec) => {
+    const group = observed.get(spec.group);
+    if (!group) throw missingGroup(spec.group, spec.environment, spec.wave);
+    requireRollable(group);
+    const staying = group.instances.filter((instance) => !leaving(instance) && !warmed(instance));
+    const surge = surgeOf(spec.surge, group.desired);
+    return {
+      environment: spec.environment,
+      wave: spec.wave,
+      group: group.name,
+      desired: group.desired,
+      toReplace: staying.filter(({ imageId }) => image === null || imageId !== image.id).length,
+      surge,
+      unavailable: unavailableOf(spec.unavailable, group.desired),
+      notices: [...blocks(spec, group, surge), ...workarounds(group, surge)],
+    };
+  });
+}
+
+function requireRollable(group: GroupObservation): void {
+  if (!group.template) throw withoutTemplate(group.name);
+  if (group.templateOverrides > 0) {
+    throw new Refused(
+      'invalid',
+      `group ${group.name} has ${group.templateOverrides} instance-type overrides with a launch template of their own`,
+      'A new version of the group’s template would not reach them: let the overrides use the group’s template.',
+    );
+  }
+}
+
+/** What a person should look at before the rollout begins. */
+function blocks(spec: GroupSpec, group: GroupObservation, surge: number): string[] {
+  const holder = holderOf(group);
+  const aside = group.instances.filter(standby).length;
+  const guarded = group.instances.filter((i) => i.protectedFromScaleIn && !leaving(i) && !standby(i)).length;
+  const needed = ['Launch', 'Terminate', 'AddToLoadBalancer'].filter((process) =>
+    group.suspendedProcesses.includes(process),
+  );
+  const impossible = surge === 0 && unavailableOf(spec.unavailable, group.desired) === 0 && group.desired > 0;
+  return [
+    holder !== null &&
+      `carries the marks of release ${holder}: end that first (drover resume or rollback ${holder})`,
+    needed.length > 0 && `suspended processes a rollout needs: ${needed.join(', ')}; resume them first`,
+    impossible && 'surge and unavailable are both 0: no instance can be replaced',
+    guarded > 0 && heldNotice(guarded, 'protected from scale-in', spec.protectedInstances),
+    aside > 0 && heldNotice(aside, 'in Standby', spec.standbyInstances),
+    group.newInstancesProtected &&
+      'new instances are protected from scale-in: the next rollout will meet them as this one meets today’s',
+  ].filter((notice) => notice !== false);
+}
+
+function heldNotice(count: number, what: string, policy: GroupSpec['protectedInstances'] = 'wait'): string {
+  const does = {
+    wait: 'the rollout waits for them, at most until its deadline',
+    ignore: 'they keep their image',
+    replace: 'they are drained and replaced like the others',
+  };
+  return `${count} ${what}: ${does[policy]}`;
+}
+
+/** What the engine does about it by itself, and undoes. */
+function workarounds(group: GroupObservation, surge: number): string[] {
+  const version = group.template?.version;
+  const raised = group.desired + surge;
+  return [
+    version?.startsWith('$') && `follows ${version}: it will be pinned to a numbered version, and stays so`,
+    raised > group.max && `MaxSize ${group.max} is raised to ${raised} while rolling, then restored`,
+    group.desired === group.min &&
+      surge === 0 &&
+      'desired equals MinSize: instances are replaced one by one, never decremented',
+    group.suspendedProcesses.includes('AZRebalance') && 'AZRebalance is suspended already and stays so',
+    group.warmPool &&
+      'has a warm pool: its instances come back on the new version when Auto Scaling refills it',
+    group.hooks.launching.length > 0 &&
+      `launch hooks run for every new instance: ${group.hooks.launching.join(', ')}`,
+    group.hooks.terminating.length > 0 &&
+      `termination hooks run after the drain: ${group.hooks.terminating.join(', ')}`,
+  ].filter((notice) => typeof notice === 'string');
+}

@@ -1,0 +1,55 @@
+/**
+ * What people and the journal are told of a group: answers and fleet sizes, only when they change. Decides nothing.
+ */
+import type { Journal } from '../journal/records.ts';
+import type { Progress } from '../report/progress.ts';
+import { onTrial } from './members.ts';
+import type { Answer, Assignment, Decision, Snapshot } from './state.ts';
+import { describe } from './view.ts';
+
+export interface Reporter {
+  /** @returns whether there was anything new */
+  report(snapshot: Snapshot, decision: Decision): Promise<boolean>;
+}
+
+export function createReporter(journal: Journal, assignment: Assignment, progress: Progress): Reporter {
+  const { group } = assignment.spec;
+  const lastAnswers = new Map<string, string>();
+  let lastSizes = '';
+  let lastStates = '';
+
+  async function answered(instance: string, answer: Answer): Promise<void> {
+    const { source, status, reason } = answer;
+    const key = `${instance} ${source === 'gates' ? '' : source}`;
+    const text = `${status} ${reason}`;
+    if (lastAnswers.get(key) === text) return;
+    lastAnswers.set(key, text);
+    await journal.append({ type: 'answer', data: { group, instance, source, status, reason } });
+  }
+
+  return {
+    async report(snapshot, { sizes, reasons, status }) {
+      // What runs today is asked every tick too, but only what is new or leaves is worth a record.
+      for (const instance of snapshot.group.instances) {
+        const gates = snapshot.answers[instance.id];
+        const drain = snapshot.drains[instance.id];
+        if (gates && onTrial(assignment, instance)) await answered(instance.id, gates);
+        if (drain) await answered(instance.id, drain);
+      }
+      const { target, previous, healthy, total, desired } = sizes;
+      const data = { group, target, previous, healthy, total, desired };
+      const text = JSON.stringify(data);
+      if (text !== lastSizes) await journal.append({ type: 'progress', data });
+      const because = status === 'failed' ? ` — failed: ${reasons[0]}` : reasons[0] ? ` — ${reasons[0]}` : '';
+      progress.update(`${describe(sizes, assignment.goal.kind)}${because}`);
+      const states = snapshot.group.instances.map(stateOf).sort().join(' ');
+      const isNew = text !== lastSizes || states !== lastStates;
+      lastSizes = text;
+      lastStates = states;
+      return isNew;
+    },
+  };
+}
+
+const stateOf = ({ id, lifecycle, statusChecks, targets }: Snapshot['group']['instances'][number]): string =>
+  `${id}:${lifecycle}:${statusChecks}:${targets.map(({ state }) => state).join('+')}`;

@@ -1,0 +1,148 @@
+/**
+ * The nouns of one group's rollout: what it was given to do, what is seen, what is remembered, what is to be done.
+ * Plain data only. `decide` (decide.ts) maps the first three to the fourth; nothing in here behaves.
+ */
+import type { GroupChange, GroupObservation } from '../cloud/cloud.ts';
+import type { GroupBaseline } from '../journal/records.ts';
+import type { GroupSpec } from './spec.ts';
+
+export interface Goal {
+  /**
+   * replace: every instance that is not on `version` is replaced. return: only instances on `abandoned` are; what
+   * was there before the release, whatever its version, is left alone.
+   */
+  kind: 'replace' | 'return';
+  /** The numbered template version the group is pinned to. */
+  version: number;
+  /** The version a return leaves behind; null when the release never got as far as making one. */
+  abandoned: number | null;
+}
+
+/** One group's task: constant while it runs. */
+export interface Assignment {
+  release: string;
+  spec: GroupSpec;
+  baseline: GroupBaseline;
+  goal: Goal;
+}
+
+/** The answer of a gate or a drain about one instance. */
+export interface Answer {
+  status: 'passed' | 'waiting' | 'failed';
+  /** Which gate or drain says so. */
+  source: string;
+  /** Why, in words that stay the same while nothing changes. */
+  reason: string;
+}
+
+/** All that is seen of a group in one tick. Times are epoch milliseconds. */
+export interface Snapshot {
+  now: number;
+  group: GroupObservation;
+  /** The gates' combined answer by instance id; an instance that is not listed was not asked about. */
+  answers: Record<string, Answer>;
+  /** The answer of the drain step under way by instance id. */
+  drains: Record<string, Answer>;
+  /** The soak is over: what is left of the engine's marks may be removed. */
+  soaked: boolean;
+}
+
+/** What the engine has changed on a group and has to give back. */
+export interface Owed {
+  /** Desired as the user or an autoscaler wants it now. */
+  wanted: number;
+  /** What desired reads as long as nobody else changes it: `wanted` plus the engine's own raise. */
+  expected: number;
+  /** MaxSize as the user had it and as the engine raised it. */
+  max: { from: number; to: number } | null;
+  /** Processes the engine suspended. */
+  suspended: string[];
+  /** The engine's tags are on the group. */
+  tagged: boolean;
+}
+
+export interface InstanceMemory {
+  version: number | null;
+  /** When this process first saw it. */
+  seenAt: number;
+  /** Consecutive observations that passed, that failed, that did not pass. */
+  passes: number;
+  failures: number;
+  misses: number;
+  /** It has been serving at some time. */
+  served: boolean;
+  /** Since when an instance that has been serving does not; null while it does. */
+  lapsedSince: number | null;
+  /** The last answer that was not a pass. */
+  reason: string;
+  /** Auto Scaling called it unhealthy when it was last seen. */
+  unhealthy: boolean;
+  /** The engine asked for its termination. */
+  terminated: boolean;
+  /** It is on its way out, whoever asked for it. */
+  leaving: boolean;
+}
+
+export interface DrainMemory {
+  /** Index into spec.drain; its length when all steps are done. */
+  step: number;
+  /** The step's start call has been made by this process. */
+  started: boolean;
+  /** When the step was first to be started. */
+  since: number;
+}
+
+export interface Memory {
+  startedAt: number;
+  owed: Owed;
+  instances: Record<string, InstanceMemory>;
+  /** Victims by instance id. */
+  drains: Record<string, DrainMemory>;
+  /** Since when fewer instances exist than desired without a new one appearing. */
+  shortSince: number | null;
+  /** Instances on the target version that died under Auto Scaling's hands. */
+  losses: { count: number; last: string };
+  /** Consecutive ticks in which an action was refused. */
+  refusals: { count: number; last: string };
+  /** A desired nobody here set, seen once; it counts when it is seen again. */
+  divergedTo: number | null;
+  /** When the group was first seen completely replaced. */
+  replacedAt: number | null;
+  /** Calls whose outcome is not known; the next observation tells. */
+  uncertain: Action[];
+}
+
+/** Everything the engine ever does to a group. `why` is for the journal and the reader. */
+export type Action = { why: string } & (
+  | { type: 'tag'; tags: Record<string, string> }
+  | { type: 'suspend'; processes: string[] }
+  /** `wanted` and `maxFrom` are what a resumed release needs to know about the numbers in `change`. */
+  | { type: 'update'; change: GroupChange; wanted: number; maxFrom: number | null }
+  | { type: 'drain'; step: number; instances: string[] }
+  | { type: 'undrain'; step: number; instances: string[] }
+  | { type: 'terminate'; instances: string[]; decrement: boolean; wanted: number }
+  | { type: 'resume'; processes: string[] }
+  | { type: 'untag'; keys: string[] }
+);
+
+/** Fleet sizes for people: see records.ts, `progress`. `floor` is the least that must be serving. */
+export interface Sizes {
+  target: number;
+  previous: number;
+  healthy: number;
+  total: number;
+  desired: number;
+  draining: number;
+  floor: number;
+}
+
+export interface Decision {
+  /** In order: each may rely on those before it having succeeded. */
+  actions: Action[];
+  memory: Memory;
+  /** replaced: nothing is left to do but to soak. finished: soaked, and nothing of the engine is left behind. */
+  status: 'rolling' | 'replaced' | 'finished' | 'failed';
+  /** Why it is not further, or why it failed. */
+  reasons: string[];
+  sizes: Sizes;
+}

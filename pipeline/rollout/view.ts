@@ -1,0 +1,96 @@
+/**
+ * One group, counted: the numbers every rule of decide.ts is written in. Pure; weighs nothing.
+ *
+ * "Total" counts what Auto Scaling counts towards desired: an instance whose termination has been asked for is no
+ * longer part of it, though it still exists for a while.
+ */
+import type { InstanceObservation } from '../cloud/cloud.ts';
+import { bad, serving } from './health.ts';
+import { counted, held, onTrial, outdated, standby } from './members.ts';
+import type { Allowance } from './spec.ts';
+import type { Assignment, Memory, Sizes, Snapshot } from './state.ts';
+
+/** Percentages of desired as it is now: surge rounds up, unavailable down, so that neither surprises. */
+export const surgeOf = (surge: Allowance, desired: number): number =>
+  'instances' in surge ? surge.instances : Math.ceil(surge.fraction * desired);
+export const unavailableOf = (unavailable: Allowance, desired: number): number =>
+  'instances' in unavailable ? unavailable.instances : Math.floor(unavailable.fraction * desired);
+
+export interface View {
+  wanted: number;
+  desired: number;
+  surge: number;
+  unavailable: number;
+  /** The least that must be serving. */
+  floor: number;
+  /** Counted by Auto Scaling and not terminated by us. */
+  staying: InstanceObservation[];
+  serving: InstanceObservation[];
+  /** Outdated, free to be taken, not yet taken: those that serve or may come to, and those that are of no use. */
+  takeable: { serving: InstanceObservation[]; bad: InstanceObservation[] };
+  /** Outdated and to be replaced (victims included), counted towards desired: what surge is for. */
+  active: number;
+  /** Outdated and waiting for a person or the application to release them. */
+  waiting: InstanceObservation[];
+  /** Everything outdated that must go before the group counts as replaced. */
+  remaining: number;
+  /** Must pass their gates and do not yet. */
+  unproven: InstanceObservation[];
+  draining: number;
+}
+
+export function look(assignment: Assignment, { group, now }: Snapshot, memory: Memory): View {
+  const { spec } = assignment;
+  const { wanted } = memory.owed;
+  const present = group.instances.filter((i) => !memory.instances[i.id]?.terminated);
+  const staying = present.filter(counted);
+  const concerned = present.filter((i) => (counted(i) || standby(i)) && outdated(assignment, i));
+  const taken = (i: InstanceObservation) => memory.drains[i.id] !== undefined;
+  const replaceable = concerned.filter((i) => taken(i) || held(assignment, i) === 'replace');
+  const waiting = concerned.filter((i) => !taken(i) && held(assignment, i) === 'wait');
+  const serves = (i: InstanceObservation) => serving(assignment, memory, i);
+  const free = replaceable.filter((i) => !taken(i));
+  const stuckPending = (i: InstanceObservation) =>
+    now - (memory.instances[i.id]?.seenAt ?? now) >= spec.gateDeadlineMs;
+  // Auto Scaling may refuse to terminate what it is still launching; given time it becomes InService or goes.
+  const terminable = (i: InstanceObservation) => !i.lifecycle.startsWith('Pending') || stuckPending(i);
+  const unavailable = unavailableOf(spec.unavailable, wanted);
+  return {
+    wanted,
+    desired: group.desired,
+    surge: surgeOf(spec.surge, wanted),
+    unavailable,
+    floor: Math.max(0, wanted - unavailable),
+    staying,
+    serving: staying.filter(serves),
+    takeable: {
+      serving: free.filter(serves),
+      bad: free.filter((i) => !serves(i) && terminable(i) && (standby(i) || bad(assignment, memory, i))),
+    },
+    active: replaceable.filter(counted).length,
+    waiting,
+    remaining: replaceable.length + waiting.length,
+    unproven: staying.filter((i) => onTrial(assignment, i) && !taken(i) && !serves(i)),
+    draining: Object.keys(memory.drains).length,
+  };
+}
+
+export function sizesOf(assignment: Assignment, view: View): Sizes {
+  const target = view.staying.filter((i) => i.templateVersion === assignment.goal.version).length;
+  return {
+    target,
+    previous: view.staying.length - target,
+    healthy: view.serving.length,
+    total: view.staying.length,
+    desired: view.wanted,
+    draining: view.draining,
+    floor: view.floor,
+  };
+}
+
+/** "2/4 on the new image, 1 draining, healthy 4 (floor 4)" */
+export function describe(sizes: Sizes, goal: Assignment['goal']['kind']): string {
+  const image = goal === 'replace' ? 'new' : 'previous';
+  const draining = sizes.draining > 0 ? `, ${sizes.draining} draining` : '';
+  return `${sizes.target}/${sizes.total} on the ${image} image${draining}, healthy ${sizes.healthy} (floor ${sizes.floor})`;
+}
