@@ -1,4 +1,5 @@
 /** A group's sizes over time as an SVG: instances by version as areas, serving and desired as lines. */
+import { timestamp } from '../clock.ts';
 import type { FleetSize } from '../journal/fold.ts';
 import { coordinate, duration, epochMs, html, type Markup, timeOfDay } from './html-markup.ts';
 
@@ -6,12 +7,24 @@ const width = 500;
 const height = 172;
 const plot = { left: 26, right: width - 8, top: 10, bottom: height - 24 };
 
-/** Steps, not slopes: between two records the sizes did not change. Null with fewer than two records. */
-export function renderSizesChart(group: string, sizes: readonly FleetSize[]): Markup | null {
-  const first = sizes[0];
-  const last = sizes.at(-1);
-  if (!first || !last || sizes.length < 2) return null;
-  const [fromMs, toMs] = [epochMs(first.at), Math.max(epochMs(last.at), epochMs(first.at) + 1)];
+/**
+ * Steps, not slopes: between two records the sizes did not change, and the last holds until the group finished
+ * (`until`, RFC 3339; null when it did not). Null with fewer than two records.
+ */
+export function renderSizesChart(
+  group: string,
+  recorded: readonly FleetSize[],
+  until: string | null,
+): Markup | null {
+  const first = recorded[0];
+  const newest = recorded.at(-1);
+  if (!first || !newest || recorded.length < 2) return null;
+  const fromMs = epochMs(first.at);
+  // A twenty-fifth of the width at least, so that the last step can be seen.
+  const lastMs = epochMs(newest.at);
+  const toMs = Math.max(until ? epochMs(until) : 0, Math.ceil(lastMs + (lastMs - fromMs) / 25), fromMs + 1);
+  const last = { ...newest, at: timestamp(toMs) };
+  const sizes = [...recorded, last];
   const top = Math.max(1, ...sizes.map((s) => Math.max(s.total, s.desired, s.healthy))) + 0.4;
   const x = (at: string) => plot.left + ((epochMs(at) - fromMs) / (toMs - fromMs)) * (plot.right - plot.left);
   const y = (n: number) => plot.bottom - (n / top) * (plot.bottom - plot.top);

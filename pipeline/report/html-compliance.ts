@@ -75,7 +75,7 @@ function renderSection({ name, pass, waived, fail }: SectionCounts): Markup {
     .filter(Boolean)
     .join(', ');
   return html`<div class="line"><div>${name}</div><div class="meter" role="img" aria-label="${pass} of ${total} pass">${part('pass', pass)}${part('waived', waived)}${part('fail', fail)}</div>
-<div class="figure" title="${failing}">${pass} of ${total}</div></div>`;
+<div class="figure">${pass} of ${total}${failing && `, ${failing}`}</div></div>`;
 }
 
 const severityTone: Record<string, Tone> = { high: 'bad', medium: 'warn', low: 'plain' };

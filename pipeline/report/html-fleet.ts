@@ -30,7 +30,9 @@ ${group.baseline ? renderChange(group, group.baseline) : html`<div class="body">
 
 function renderChange(group: GroupState, before: GroupBaseline): Markup {
   const { after, sizes } = group;
-  const chart = renderSizesChart(group.group, sizes) ?? html`<p class="absent">No sizes were recorded.</p>`;
+  const chart =
+    renderSizesChart(group.group, sizes, group.finishedAt) ??
+    html`<p class="absent">No sizes were recorded.</p>`;
   const target = after && after.resolvedVersion !== before.resolvedVersion ? after.resolvedVersion : null;
   const row = (
     name: string,
@@ -47,8 +49,7 @@ function renderChange(group: GroupState, before: GroupBaseline): Markup {
     html`<span class="dots" aria-hidden="true">${state.instances.map((i) => html`<i class="${target !== null && i.version === target && 'on'}${!i.healthy && ' sick'}"></i>`)}</span>`,
     instancesByVersion(state),
   ];
-  return html`<div class="body">${group.reason && html`<p class="reason">${group.reason}</p>`}
-<div>${chart}</div>
+  return html`<div class="body"><div>${group.reason && html`<p class="reason">${group.reason}</p>`}${chart}</div>
 <div><table><thead><tr><th></th><th scope="col">Before</th><th scope="col">After</th></tr></thead><tbody>
 ${row('Instances', dots, instancesByVersion)}
 ${row('Template', ...text((s) => `${s.templateName} ${versionText(s)}`))}
@@ -57,7 +58,7 @@ ${row(
   (s) => html`<code class="wrap">${s.imageId ?? 'unknown'}</code>`,
   (s) => s.imageId ?? '',
 )}
-${row('Desired (min–max)', ...text((s) => `${s.desired} (${s.min}–${s.max})`))}
+${row('Desired', ...text((s) => `${s.desired} (min ${s.min}, max ${s.max})`))}
 ${row('Suspended', ...text((s) => (s.suspendedProcesses.length > 0 ? s.suspendedProcesses.join(', ') : 'nothing')))}
 </tbody></table></div></div>
 <details><summary>Instances, ${before.instances.length} before${after && `, ${after.instances.length} after`}</summary>${renderInstances(before, after)}</details>

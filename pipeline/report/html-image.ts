@@ -44,7 +44,7 @@ export function renderPolicies(found: PolicyFindings | null): Markup | null {
     ) => html`<tr><td>${policy.title}<br><code class="muted">${policy.id}</code></td><td class="nowrap">${policy.level}</td><td>${badge(policy.outcome, policyTone[policy.outcome] ?? 'plain')}</td>
 <td>${policy.outcome === 'passed' ? '' : policy.reason}</td></tr>`,
   );
-  return html`<div class="panel"><h3>Policies</h3><table><thead><tr><th scope="col">Policy</th><th scope="col">Level</th><th scope="col">Answer</th><th scope="col">Because</th></tr></thead><tbody>${rows}</tbody></table></div>`;
+  return html`<div class="panel"><h3>Policies</h3><table><thead><tr><th scope="col" style="width:44%">Policy</th><th scope="col">Level</th><th scope="col">Answer</th><th scope="col">Because</th></tr></thead><tbody>${rows}</tbody></table></div>`;
 }
 
 export function renderSoftware({ updates, sbom }: Findings): Markup {

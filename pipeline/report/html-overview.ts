@@ -66,7 +66,7 @@ ${badge(statusWord[state.status], statusTone[state.status])}${state.emergency &&
 <p class="why">${state.closingReason ?? 'The journal ends before the release was closed.'}</p>
 <div class="tiles">${tiles(state, findings, elapsedMs)}</div>
 <dl class="facts">
-${fact('Reason', state.reason)}
+<div class="wide"><dt>Reason</dt><dd>${state.reason}</dd></div>
 ${fact('Actor', state.actor)}
 ${fact('Opened', `${dateTime(state.openedAt)} UTC`)}
 ${fact(state.closedAt ? 'Closed' : 'Last record', `${dateTime(state.closedAt ?? state.lastRecordAt)} UTC`)}
@@ -91,9 +91,9 @@ function tiles(state: ReleaseState, findings: Findings, elapsedMs: number): Mark
   return [
     tile('Whole release', duration(elapsedMs), interruptionNote(state)),
     tile(
-      'Instances on the new image',
+      'On the new image',
       `${count(replaced)} of ${count(total)}`,
-      plural(state.groups.filter((g) => g.baseline).length, 'group'),
+      `instances, in ${plural(state.groups.filter((g) => g.baseline).length, 'group')}`,
       total > 0 && replaced === total ? 'good' : 'plain',
     ),
     lowest &&

@@ -2,10 +2,10 @@
 export const style = `
 :root{color-scheme:light dark;--bg:#fff;--panel:#f6f7f9;--ink:#1a1e26;--muted:#596273;--line:#e1e4ea;--strong:#c9ced8;
 --accent:#2b5cc8;--accent-soft:#dbe5fb;--previous:#a9b1c0;--good:#17734a;--good-soft:#daf1e5;--bad:#b3261e;--bad-soft:#fbe2e0;
---warn:#8a5a00;--warn-soft:#fbeccb}
+--warn:#8a5a00;--waived:#d9a13b;--warn-soft:#fbeccb}
 @media (prefers-color-scheme:dark){:root{--bg:#11141a;--panel:#191d25;--ink:#e8ebf1;--muted:#9ba5b6;--line:#2a303b;--strong:#3d4552;
 --accent:#86abff;--accent-soft:#1d2c4f;--previous:#626c7d;--good:#5bcf9a;--good-soft:#143527;--bad:#ff8a80;--bad-soft:#46201d;
---warn:#e9b949;--warn-soft:#3c2f10}}
+--warn:#e9b949;--waived:#e9b949;--warn-soft:#3c2f10}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;
 -webkit-text-size-adjust:100%;font-variant-numeric:tabular-nums}
@@ -37,25 +37,28 @@ header.top .why{font-size:17px;color:var(--muted);max-width:75ch}
 .tile .note{font-size:13px;color:var(--muted)}
 dl.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:0 40px}
 dl.facts>div{display:grid;grid-template-columns:118px 1fr;gap:12px;padding:7px 0;border-bottom:1px solid var(--line);align-items:baseline}
+dl.facts>div.wide{grid-column:1/-1}
 dl.facts dt{color:var(--muted);font-size:13.5px}
 dl.facts dd{overflow-wrap:anywhere}
 /* timeline */
-.timeline{margin-top:8px}
-.timeline .row{display:grid;grid-template-columns:188px 1fr;gap:16px;align-items:center;min-height:34px}
-.timeline .row .name{display:flex;gap:8px;align-items:center;font-weight:550;min-width:0}
-.timeline .row.sub .name{padding-left:18px;font-weight:400;color:var(--muted);font-size:14px}
-.timeline .track{position:relative;height:34px;background-image:repeating-linear-gradient(to right,var(--line) 0 1px,transparent 1px var(--tick));background-size:100% 100%}
-.timeline .bar{position:absolute;top:8px;height:18px;min-width:4px;border-radius:5px;background:var(--accent)}
-.timeline .sub .bar{top:12px;height:10px;opacity:.75}
-.timeline .bar.failed{background:var(--bad)}.timeline .bar.interrupted,.timeline .bar.running{background:repeating-linear-gradient(135deg,var(--previous) 0 6px,transparent 6px 10px);border:1px solid var(--previous)}
+.timeline .row{display:grid;grid-template-columns:300px 1fr;gap:24px}
+.timeline .name{padding:7px 0 9px;min-width:0}
+.timeline .name b{font-weight:600}
+.timeline .name p{color:var(--muted);font-size:13px;line-height:1.4;overflow-wrap:anywhere}
+.timeline .sub .name{padding:3px 0 5px 18px;color:var(--muted);font-size:14px}.timeline .sub .name b{font-weight:400}
+.timeline .track{position:relative;background-image:repeating-linear-gradient(to right,var(--line) 0 1px,transparent 1px var(--tick))}
+.timeline .bar{position:absolute;top:9px;height:18px;min-width:4px;border-radius:5px;background:var(--accent)}
+.timeline .sub .bar{top:10px;height:8px;opacity:.7}
+.timeline .bar.failed{background:var(--bad)}
+.timeline .bar.interrupted,.timeline .bar.running{background:repeating-linear-gradient(135deg,var(--previous) 0 6px,transparent 6px 10px);border:1px solid var(--previous)}
 .timeline .bar.rollback{background:var(--warn)}
-.timeline .took{position:absolute;top:7px;font-size:13px;color:var(--muted);white-space:nowrap;padding:0 8px}
+.timeline .took{position:absolute;top:8px;font-size:13px;color:var(--muted);white-space:nowrap;padding:0 8px}
+.timeline .sub .took{top:4px}
 .timeline .took.inside{color:var(--bg);font-weight:600}
 .timeline .took.left{transform:translateX(-100%)}
 .timeline .mark{position:absolute;top:0;bottom:0;width:0;border-left:2px dashed var(--warn)}
-.timeline .axis .track{height:22px;background:none;font-size:12px;color:var(--muted)}
+.timeline .axis .track{height:24px;background:none;font-size:12px;color:var(--muted)}
 .timeline .axis span{position:absolute;white-space:nowrap}
-.timeline .summary{grid-column:2;color:var(--muted);font-size:13.5px;margin:-6px 0 8px}
 /* fleet */
 .legend{display:flex;gap:18px;flex-wrap:wrap;font-size:13px;color:var(--muted);margin:0 0 14px}
 .legend span{display:inline-flex;gap:7px;align-items:center}
@@ -67,9 +70,9 @@ dl.facts dd{overflow-wrap:anywhere}
 .group>.head .where{color:var(--muted);font-size:13.5px}
 .group>.head .badge{margin-left:auto}
 .group .body{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:28px;padding:18px 20px}
-.group .reason{grid-column:1/-1;margin:-4px 0 -10px;color:var(--muted);font-size:14px}
-.group details{border-top:1px solid var(--line);padding:8px 20px}
-.group table th:first-child{width:118px}
+.group .reason{color:var(--muted);font-size:14px}
+.group details{border-top:1px solid var(--line);padding:2px 20px}.group details>summary{font-size:13.5px;font-weight:450}
+.group .body table th:first-child{width:110px}
 .dots{display:inline-flex;gap:3px;flex-wrap:wrap;vertical-align:-1px;margin-right:6px}
 .dots i{width:11px;height:11px;border-radius:3px;background:var(--previous)}
 .dots i.on{background:var(--accent)}.dots i.sick{outline:2px solid var(--bad);outline-offset:-2px}
@@ -95,15 +98,15 @@ details[open]>summary{margin-bottom:6px}
 .columns .panel{margin:0}
 .panel h3{margin-bottom:8px}
 .sections{display:grid;gap:9px}
-.sections .line{display:grid;grid-template-columns:minmax(150px,235px) 1fr 118px;gap:16px;align-items:center;font-size:14px}
+.sections .line{display:grid;grid-template-columns:minmax(150px,200px) 1fr 200px;gap:16px;align-items:center;font-size:14px}
 .sections .meter{height:12px;border-radius:6px;background:var(--panel);overflow:hidden;display:flex;border:1px solid var(--line)}
-.sections .meter .pass{background:var(--good)}.sections .meter .waived{background:var(--warn)}.sections .meter .fail{background:var(--bad)}
+.sections .meter .pass{background:var(--good)}.sections .meter .waived{background:var(--waived)}.sections .meter .fail{background:var(--bad)}
 .sections .figure{text-align:right;color:var(--muted);font-size:13.5px;white-space:nowrap}
 .absent{color:var(--muted);border:1px dashed var(--strong);border-radius:12px;padding:12px 16px}
 .ok{color:var(--good);font-weight:600}
 footer{margin-top:56px;padding-bottom:48px;color:var(--muted);font-size:13px}
 footer p{border-top:1px solid var(--line);padding-top:16px}
-@media (max-width:760px){main,header.top,footer{padding-left:16px;padding-right:16px}.group .body{grid-template-columns:1fr}.timeline .row{grid-template-columns:110px 1fr}
+@media (max-width:760px){main,header.top,footer{padding-left:16px;padding-right:16px}.group .body{grid-template-columns:1fr}.timeline .row{grid-template-columns:130px 1fr;gap:12px}
 .columns{grid-template-columns:1fr}.sections .line{grid-template-columns:1fr}.sections .figure{text-align:left}h1{font-size:26px}}
 @media print{body{font-size:11.5px;-webkit-print-color-adjust:exact;print-color-adjust:exact}main,header.top,footer{max-width:none;padding:0}
 h2{break-after:avoid;margin-top:28px}.panel,.tile,tr{break-inside:avoid}a{color:inherit;text-decoration:none}}

@@ -90,10 +90,9 @@ function renderRow(row: Row, at: (ms: number) => number, marks: Markup[]): Marku
         : '';
   const takes = place === 'inside' || place === 'left' ? left : left + width;
   const state = row.look === 'passed' || row.look === 'rollback' ? '' : ` ${row.look}`;
-  return html`<div class="row${row.sub && ' sub'}"><div class="name">${row.name}</div><div class="track">${marks}
+  return html`<div class="row${row.sub && ' sub'}"><div class="name"><b>${row.name}</b>${row.summary && html`<p>${row.summary}</p>`}</div><div class="track">${marks}
 <div class="bar ${row.look}" style="left:${coordinate(left)}%;width:${coordinate(width)}%"></div>
-<div class="took ${place}" style="left:${coordinate(takes)}%">${duration(row.toMs - row.fromMs)}${state}</div></div>
-${row.summary && html`<div class="summary">${row.summary}</div>`}</div>`;
+<div class="took ${place}" style="left:${coordinate(takes)}%">${duration(row.toMs - row.fromMs)}${state}</div></div></div>`;
 }
 
 function axis(fromMs: number, toMs: number, tickMs: number): Markup[] {
