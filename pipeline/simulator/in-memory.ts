@@ -2,7 +2,6 @@
  * The door without a socket: a request handler for AWS SDK clients (`new EC2Client({ requestHandler })`), so that
  * the real client code, serialisers and retries included, runs against the simulator on any clock.
  */
-import { HttpResponse } from '@smithy/core/transport';
 import type { Simulator } from './simulator.ts';
 
 /** The part of the SDK's HttpRequest that is used here. */
@@ -14,8 +13,16 @@ interface SdkRequest {
   body?: unknown;
 }
 
+/** What the SDK takes for an HttpResponse: it looks at the properties, not at the class. */
+interface SdkResponse {
+  statusCode: number;
+  reason?: string;
+  headers: Record<string, string>;
+  body: Uint8Array;
+}
+
 export interface InMemoryHandler {
-  handle(request: SdkRequest, options?: { abortSignal?: unknown }): Promise<{ response: HttpResponse }>;
+  handle(request: SdkRequest, options?: { abortSignal?: unknown }): Promise<{ response: SdkResponse }>;
   updateHttpClientConfig(key: never, value: never): void;
   httpHandlerConfigs(): Record<string, never>;
   destroy(): void;
@@ -36,7 +43,7 @@ export function createInMemoryHandler(simulator: Simulator): InMemoryHandler {
         ),
         body: textOf(request.body),
       });
-      return { response: new HttpResponse({ statusCode: status, headers, body: Buffer.from(body) }) };
+      return { response: { statusCode: status, headers, body: Buffer.from(body) } };
     },
     updateHttpClientConfig() {},
     httpHandlerConfigs: () => ({}),

@@ -77,18 +77,27 @@ function readParameters(request: WireRequest): URLSearchParams {
   return parameters;
 }
 
-/** By credential scope ('…/20261122/eu-central-1/autoscaling/aws4_request') and API version; EC2 when neither says. */
+/** By credential scope ('…/20261122/eu-central-1/autoscaling/aws4_request') and API version. */
 function findService(request: WireRequest, parameters: URLSearchParams): Service {
   const scope = request.headers.authorization ?? parameters.get('X-Amz-Credential') ?? '';
   const signingName = /\/([a-z0-9-]+)\/aws4_request/.exec(scope)?.[1];
-  const version = parameters.get('Version');
+  const version = parameters.get('Version') ?? '';
   return (
     services.find((service) => service.signingName === signingName && service.version === version) ??
     services.find((service) => service.version === version) ??
-    services.find((service) => service.signingName === signingName) ??
-    services[0]!
+    absentService(signingName ?? 'unknown', version)
   );
 }
+
+/** A service this account lacks answers InvalidAction to everything, and is counted as a gap. */
+const absentService = (signingName: string, version: string): Service => ({
+  signingName,
+  version,
+  namespace: `http://${signingName}.amazonaws.com/doc/${version}/`,
+  dialect: 'awsQuery',
+  schemas: {},
+  operations: {},
+});
 
 function requireSignature(request: WireRequest, parameters: URLSearchParams, service: Service): void {
   if (request.headers.authorization !== undefined) return;

@@ -231,13 +231,16 @@ export const RunInstances = (world: World, input: RunInstancesRequest) =>
     if (parameters.imageId === '') {
       throw new ServiceError('MissingParameter', 'The request must contain the parameter ImageId');
     }
-    for (const name of [parameters.keyName]) {
-      if (name !== null && !Object.values(world.keyPairs).some((pair) => pair.name === name)) {
-        throw new ServiceError('InvalidKeyPair.NotFound', `The key pair '${name}' does not exist`);
-      }
-    }
-    const zone = given.Placement?.AvailabilityZone;
+    // Packer sends an empty zone for none.
+    const zone = given.Placement?.AvailabilityZone || undefined;
     const subnet = world.subnets.find((candidate) => zone === undefined || candidate.zone === zone);
+    const { keyName } = parameters;
+    if (keyName !== null && !Object.values(world.keyPairs).some((pair) => pair.name === keyName)) {
+      throw new ServiceError('InvalidKeyPair.NotFound', `The key pair '${keyName}' does not exist`);
+    }
+    if (zone !== undefined && !subnet) {
+      throw new ServiceError('InvalidParameterValue', `Invalid availability zone: [${zone}]`);
+    }
     const reservationId = newId(world, 'r');
     const launched = Array.from({ length: MaxCount }, () =>
       launch(world, {

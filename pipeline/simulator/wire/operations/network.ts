@@ -247,7 +247,8 @@ export function CreateSecurityGroup(world: World, input: CreateSecurityGroupRequ
   if (Object.values(world.securityGroups).some((group) => group.name === name)) {
     throw new ServiceError('InvalidGroup.Duplicate', `The security group '${name}' already exists`);
   }
-  if (input.VpcId !== undefined && input.VpcId !== world.vpcId) {
+  // An empty id means the default VPC: Packer sends one.
+  if (input.VpcId && input.VpcId !== world.vpcId) {
     throw new ServiceError('InvalidVpcID.NotFound', `The vpc ID '${input.VpcId}' does not exist`);
   }
   const group: SecurityGroup = {
