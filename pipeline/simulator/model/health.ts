@@ -6,12 +6,13 @@
  */
 import { timestamp } from '../../clock.ts';
 import { schedule } from './queue.ts';
-import { terminateMember } from './scaling.ts';
+import { failLaunch, terminateMember } from './scaling.ts';
 import type { Group, Member, World } from './state.ts';
 import { targetHealth } from './targets.ts';
 
 /** Looks at one member; a member within its grace period is looked at again when that ends. */
 export function checkMember(world: World, group: Group, member: Member): void {
+  if (member.lifecycle === 'Pending') checkLaunch(world, group, member);
   if (member.lifecycle !== 'InService') return;
   if (member.health === 'Unhealthy') {
     replaceUnhealthy(world, group, member, 'a user health-check');
@@ -32,6 +33,19 @@ export function checkMember(world: World, group: Group, member: Member): void {
   }
   member.health = 'Unhealthy';
   replaceUnhealthy(world, group, member, failure.reason);
+}
+
+/** An instance that goes away before it is in service is a failed launch, whatever is suspended. */
+function checkLaunch(world: World, group: Group, member: Member): void {
+  const instance = world.instances[member.instanceId];
+  if (instance?.state === 'pending' || instance?.state === 'running') return;
+  const reason = instance?.stateReason?.message ?? 'Client.InstanceInitiatedShutdown';
+  failLaunch(
+    world,
+    group,
+    member,
+    `Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: ${reason}`,
+  );
 }
 
 function failureOf(world: World, group: Group, member: Member): { reason: string; graceful: boolean } | null {

@@ -313,6 +313,13 @@ export function terminateMember(world: World, group: Group, member: Member, caus
   return activity;
 }
 
+/** The launch of a pending member failed; its instance, should it still be there, is terminated. */
+export function failLaunch(world: World, group: Group, member: Member, message: string): void {
+  end(world, findActivity(world, group.name, member.activityId), 'Failed', message);
+  const cause = `At ${timestamp(world.now)} an instance was taken out of service because its launch failed.`;
+  terminateMember(world, group, member, cause);
+}
+
 const unfinished = (activity: Activity | undefined): Activity | undefined =>
   activity?.endedAt === null ? activity : undefined;
 
