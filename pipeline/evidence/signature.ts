@@ -8,6 +8,7 @@ import {
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
+  randomUUID,
   sign as signBytes,
   verify as verifyBytes,
 } from 'node:crypto';
@@ -67,7 +68,7 @@ async function createKeyIfAbsent(directory: string, file: string): Promise<void>
   await makeDirectory(directory);
   await chmod(directory, 0o700);
   const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
-  const finished = `${file}.${process.pid}`;
+  const finished = `${file}.${randomUUID()}`;
   await writeNewFile(finished, pem, 0o600);
   try {
     // link, not rename: of two first exports at once, both must end up with the same key.

@@ -104,6 +104,6 @@ function renderAnswers({ answers }: GroupState): Markup | null {
   const title = `Gates and drains: ${plural(answers.length, 'answer')}${failed > 0 ? `, ${failed} failed` : ''}`;
   const table = html`<div class="scroll"><table><thead><tr><th scope="col">UTC</th><th scope="col">Instance</th><th scope="col">Asked</th><th scope="col">Answer</th><th scope="col">Reason</th></tr></thead><tbody>${rows}</tbody></table></div>`;
   return failed > 0
-    ? html`<details open><summary>${title}</summary>${table}</details>`
+    ? html`<details open=""><summary>${title}</summary>${table}</details>`
     : html`<details><summary>${title}</summary>${table}</details>`;
 }

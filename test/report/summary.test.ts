@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { foldRelease } from '../../pipeline/journal/fold.ts';
+import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
+import { jobSummary, statusText } from '../../pipeline/report/summary.ts';
+import { intent, manualClock, opened, started } from '../journal/bench.ts';
+import { type Story, tellStory } from './story.ts';
+
+async function told(variation: Partial<Story> = {}) {
+  const clock = manualClock();
+  const journal = createMemoryJournal('r-20261122-063412-k7wq', clock);
+  await tellStory({ journal, clock, write: async () => {}, ...variation });
+  return foldRelease(journal.records());
+}
+
+describe('the job summary', () => {
+  it('begins with the outcome and has a row per stage, group and check', async () => {
+    const page = jobSummary(await told());
+    expect(page.split('\n')[0]).toBe('## ✅ 4 groups moved to base-20261122-063412');
+    expect(page).toContain('| build | passed | 5 min 18 s | base-20261122-063412 in 5 min 18 s, 1.2 GB |');
+    expect(page).toContain('| web-b | production | promoted | v11 → v12 | 4/4 |');
+    expect(page).toContain('| compliance | passed | 318 of 327 rules pass');
+  });
+
+  it('says that a release was rolled back and that every group is on its version again', async () => {
+    const page = jobSummary(await told({ fault: 'unhealthy', emergency: true }));
+    expect(page).toContain('## ❌');
+    expect(page).toContain('**emergency**');
+    expect(page).toContain('| web-a | production | rolled-back | v11 | 3/3 |');
+  });
+
+  it('keeps text in its cell, whatever it holds', async () => {
+    const page = jobSummary(await told({ emergency: true }));
+    expect(page).toContain('&lt;all\\>');
+    const journal = createMemoryJournal('r-1', manualClock());
+    await journal.append(opened('r-1'));
+    await journal.append({ type: 'release.closed', data: { outcome: 'failed', reason: 'a | b\n# c' } });
+    expect(jobSummary(foldRelease(journal.records()))).toContain('> a \\| b \\# c');
+  });
+});
+
+describe('the status', () => {
+  it('fits a terminal and names what happened to each stage and group', async () => {
+    const text = statusText(await told());
+    expect(text.split('\n')[0]).toBe(
+      'r-20261122-063412-k7wq  Promoted: 4 groups moved to base-20261122-063412',
+    );
+    expect(text).toMatch(/^ {2}rollout {3}passed +2 min 44 s {2}3 groups with 11 instances/m);
+    expect(text).toMatch(/^ {2}worker +promoted +v7 → v8 +4\/4/m);
+    expect(text).not.toContain('drover resume');
+  });
+
+  it('names what is in doubt and the commands that go on or undo', async () => {
+    const journal = createMemoryJournal('r-1', manualClock());
+    for (const entry of [opened('r-1'), started('rollout'), intent('web/terminate-1')])
+      await journal.append(entry);
+    const text = statusText(foldRelease(journal.records()));
+    expect(text).toContain('1 changes without a recorded outcome:\n    web: terminateInstance (a test)');
+    expect(text).toContain('drover resume r-1');
+  });
+});
