@@ -13,20 +13,18 @@
  * Capacity is a pipeline, not batches: whenever more than the floor serve, victims are taken; whenever one is gone,
  * its replacement is already launching.
  */
-import type { GroupChange } from '../cloud/cloud.ts';
+import type { GroupChange, InstanceObservation } from '../cloud/cloud.ts';
 import { abandon, advance } from './drainage.ts';
-import { condemned, lossesAllowed } from './health.ts';
+import { failureOf, shortage } from './failure.ts';
 import { outdated, standby } from './members.ts';
 import { perceive } from './perceive.ts';
 import type { Action, Assignment, Decision, Memory, Snapshot } from './state.ts';
 import { markKeys, tagsOf } from './tags.ts';
-import { pick } from './victims.ts';
 import { look, sizesOf, type View } from './view.ts';
+import { movesToEven, pick } from './zones.ts';
 
 /** AZRebalance launches and terminates on its own to even out zones, which a rollout disturbs all the time. */
 const rebalance = 'AZRebalance';
-/** A call refused this often in a row will be refused again: the reason is ours or the user's, not the weather's. */
-const refusalLimit = 5;
 
 export function decide(assignment: Assignment, snapshot: Snapshot, previous: Memory): Decision {
   const perceived = perceive(assignment, snapshot, previous);
@@ -46,23 +44,43 @@ export function decide(assignment: Assignment, snapshot: Snapshot, previous: Mem
   const { going, released } = choose(assignment, snapshot, perceived, before);
   const drainage = advance(assignment.spec, snapshot, going);
   // Released victims stay remembered until their work has been given back: applied() forgets them then.
-  const memory = { ...perceived, drains: { ...drainage.drains, ...released } };
-  if (drainage.failure) return ended('failed', assignment, memory, before, drainage.failure);
+  const advanced = { ...perceived, drains: { ...drainage.drains, ...released } };
+  if (drainage.failure) return ended('failed', assignment, advanced, before, drainage.failure);
 
-  const view = look(assignment, snapshot, memory);
-  const raised = Math.max(view.desired, desiredGoal(view, view.active));
+  const view = look(assignment, snapshot, advanced);
+  const moves = unevenness(snapshot, advanced, view);
+  const memory = moves > 0 ? { ...advanced, evened: true } : advanced;
+  const raised = Math.max(view.desired, desiredGoal(view, view.active + moves));
   const actions = [
     ...setUp(assignment, snapshot, memory, view, raised),
     ...abandon(released, 'it need not be replaced any more'),
     ...drainage.start,
     ...terminations(assignment, snapshot, view, drainage.ready, raised),
-    ...giveBack(snapshot, memory, view),
+    ...(raised === view.desired ? giveBack(snapshot, memory, view) : []),
   ];
   return conclude(assignment, snapshot, memory, view, actions);
 }
 
 /** Desired while `active` instances are still to be replaced. */
 const desiredGoal = (view: View, active: number): number => view.wanted + Math.min(view.surge, active);
+
+/** Everything is replaced, proven and counted, and nothing is under way. */
+const isSettled = (view: View): boolean =>
+  view.remaining === 0 &&
+  view.draining === 0 &&
+  view.unproven.length === 0 &&
+  view.desired === view.wanted &&
+  view.staying.length === view.wanted;
+
+/**
+ * Instances to move before AZRebalance is resumed: it would launch and terminate too, but without drain and gates,
+ * and count an instance as capacity that does not serve yet. We launch first, into the emptiest zone, then drain
+ * from the fullest. Tried once: a zone may have no capacity.
+ */
+function unevenness({ group }: Snapshot, { owed, evened }: Memory, view: View): number {
+  if (evened || !isSettled(view) || !owed.suspended.includes(rebalance)) return 0;
+  return Math.min(view.surge, movesToEven(group.zones, view.staying));
+}
 
 /** Pins the version, marks the group and makes room, before anything is taken. */
 function setUp(
@@ -135,22 +153,19 @@ function choose(
   const missing = Math.max(0, view.desired - view.staying.length);
   // What serves nobody costs no capacity, but is still replaced at the pipeline's pace: the gates might be wrong.
   const slots = Math.max(1, view.surge + view.unavailable) - view.draining - view.unproven.length - missing;
+  const isCurrent = (instance: InstanceObservation): boolean => !outdated(assignment, instance);
+  const current = view.staying.filter(isCurrent);
   const victims = [
-    ...pick(view.takeable.bad, view.staying, slots),
-    ...pick(view.takeable.serving, view.staying, spare),
+    ...pick(view.takeable.bad, view.staying, current, slots),
+    ...pick(view.takeable.serving, view.staying, current, spare),
   ];
 
-  const current = new Set(group.instances.filter((i) => !outdated(assignment, i)).map(({ id }) => id));
-  const extra = Object.keys(memory.drains).filter((id) => current.has(id));
+  const kept = new Set(group.instances.filter(isCurrent).map(({ id }) => id));
+  const extra = Object.keys(memory.drains).filter((id) => kept.has(id));
   // With nothing left to replace, what exceeds the wanted goes the same way: drained, and chosen by us.
   const surplus = view.active === 0 ? Math.max(0, view.desired - view.wanted) : 0;
-  if (surplus > extra.length) {
-    const more = surplus - extra.length;
-    const useless = view.unproven.filter(({ lifecycle }) => lifecycle === 'InService');
-    victims.push(...pick(useless, view.staying, more));
-    const useful = view.serving.filter(({ id }) => current.has(id));
-    victims.push(...pick(useful, view.staying, Math.min(more - Math.min(more, useless.length), spare)));
-  }
+  const more = Math.min(surplus - extra.length, spare);
+  victims.push(...pick(view.serving.filter(isCurrent), view.staying, [], more));
   const released = new Set(extra.slice(surplus));
   const entries = Object.entries(memory.drains);
   return {
@@ -198,23 +213,24 @@ function terminations(
   ];
 }
 
-/** As soon as nothing is left to replace, before the soak: the user's limits hold again. */
+/** As soon as everything is replaced, before the soak: the user's limits hold again. */
 function giveBack({ group }: Snapshot, { owed }: Memory, view: View): Action[] {
-  if (view.active > 0 || view.desired !== view.wanted) return [];
+  if (!isSettled(view)) return [];
   const actions: Action[] = [];
   if (owed.max && view.desired <= owed.max.from) {
     const { from } = owed.max;
+    const change = { max: from };
     actions.push({
       type: 'update',
-      change: { max: from },
+      change,
       wanted: view.wanted,
       maxFrom: null,
       why: `MaxSize back to ${from}`,
     });
   }
-  const ours = owed.suspended.filter((name) => group.suspendedProcesses.includes(name));
   if (owed.suspended.length > 0) {
-    const why = ours.length > 0 ? 'nothing is being replaced any more' : 'already resumed by somebody else';
+    const isOurs = owed.suspended.some((name) => group.suspendedProcesses.includes(name));
+    const why = isOurs ? 'nothing is being replaced any more' : 'already resumed by somebody else';
     actions.push({ type: 'resume', processes: owed.suspended, why });
   }
   return actions;
@@ -233,13 +249,7 @@ function conclude(
     ...view.unproven.map(({ id }) => `${id}: ${memory.instances[id]?.reason ?? 'not seen yet'}`),
     ...(view.staying.length < view.desired ? [shortage(snapshot, view)] : []),
   ];
-  const complete =
-    actions.length === 0 &&
-    view.remaining === 0 &&
-    view.draining === 0 &&
-    view.unproven.length === 0 &&
-    view.staying.length === view.wanted &&
-    view.desired === view.wanted;
+  const complete = actions.length === 0 && isSettled(view);
   if (!complete) return { actions, memory, status: 'rolling', reasons, sizes };
   const replaced = { ...memory, replacedAt: memory.replacedAt ?? snapshot.now };
   if (!snapshot.soaked) return { actions, memory: replaced, status: 'replaced', reasons, sizes };
@@ -247,44 +257,6 @@ function conclude(
   const keys = markKeys.filter((key) => snapshot.group.tags[key] !== undefined);
   const untag: Action = { type: 'untag', keys, why: 'nothing of the release is left on the group' };
   return { actions: [untag], memory: replaced, status: 'replaced', reasons, sizes };
-}
-
-function failureOf(
-  assignment: Assignment,
-  { group, now }: Snapshot,
-  memory: Memory,
-  view: View,
-): string | null {
-  const { spec, goal, baseline } = assignment;
-  const ours = [goal.version, baseline.resolvedVersion, goal.abandoned].map(String);
-  const pinned = group.template?.version ?? 'none';
-  if (!ours.includes(pinned) && pinned !== baseline.templateVersion) {
-    return `somebody else set the template version to ${pinned}`;
-  }
-  for (const instance of view.staying) {
-    const verdict = condemned(assignment, memory, instance, now);
-    if (verdict) return verdict;
-  }
-  if (memory.losses.count > lossesAllowed(view.wanted)) {
-    return `${memory.losses.count} instances on the new image died, last ${memory.losses.last}`;
-  }
-  if (memory.shortSince !== null && now - memory.shortSince >= spec.gateDeadlineMs) {
-    return `for ${spec.gateDeadlineMs / 1000} s ${shortage({ group }, view)}`;
-  }
-  if (memory.refusals.count >= refusalLimit) return memory.refusals.last;
-  const limitMs = spec.deadlineMs + (memory.replacedAt === null ? 0 : spec.soakMs);
-  if (now - memory.startedAt >= limitMs) {
-    const held = view.waiting.length > 0 ? `, ${view.waiting.length} protected or in Standby` : '';
-    return `not done within ${limitMs / 1000} s: ${view.remaining} still to replace, ${view.unproven.length} not serving${held}`;
-  }
-  return null;
-}
-
-function shortage({ group }: Pick<Snapshot, 'group'>, view: View): string {
-  const missing = view.desired - view.staying.length;
-  const suspended = group.suspendedProcesses.includes('Launch') ? ': the process Launch is suspended' : '';
-  const activity = group.failedActivities[0] ? `: ${group.failedActivities[0].message}` : suspended;
-  return `Auto Scaling has not launched ${missing} of ${view.desired} instances${activity}`;
 }
 
 function ended(

@@ -17,6 +17,7 @@ export const freshMemory = (desired: number, now: number): Memory => ({
   losses: { count: 0, last: '' },
   refusals: { count: 0, last: '' },
   divergedTo: null,
+  evened: false,
   replacedAt: null,
   uncertain: [],
 });

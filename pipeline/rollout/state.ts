@@ -106,6 +106,8 @@ export interface Memory {
   refusals: { count: number; last: string };
   /** A desired nobody here set, seen once; it counts when it is seen again. */
   divergedTo: number | null;
+  /** The zones have been evened out once. */
+  evened: boolean;
   /** When the group was first seen completely replaced. */
   replacedAt: number | null;
   /** Calls whose outcome is not known; the next observation tells. */

@@ -1,0 +1,50 @@
+/**
+ * When a group's rollout has failed, and in which words. Pure. Drains that miss their deadline are in drainage.ts;
+ * everything else that ends a rollout badly is here, so that every rollout does end.
+ */
+import { condemned, lossesAllowed } from './health.ts';
+import type { Assignment, Memory, Snapshot } from './state.ts';
+import type { View } from './view.ts';
+
+/** A call refused this often in a row will be refused again: the reason is ours or the user's, not the weather's. */
+const refusalLimit = 5;
+
+/** Why the group's rollout has failed; null while it has not. */
+export function failureOf(
+  assignment: Assignment,
+  { group, now }: Snapshot,
+  memory: Memory,
+  view: View,
+): string | null {
+  const { spec, goal, baseline } = assignment;
+  const ours = [goal.version, baseline.resolvedVersion, goal.abandoned].map(String);
+  const pinned = group.template?.version ?? 'none';
+  if (!ours.includes(pinned) && pinned !== baseline.templateVersion) {
+    return `somebody else set the template version to ${pinned}`;
+  }
+  for (const instance of view.staying) {
+    const verdict = condemned(assignment, memory, instance, now);
+    if (verdict) return verdict;
+  }
+  if (memory.losses.count > lossesAllowed(view.wanted)) {
+    return `${memory.losses.count} instances on the new image died, last ${memory.losses.last}`;
+  }
+  if (memory.shortSince !== null && now - memory.shortSince >= spec.gateDeadlineMs) {
+    return `for ${spec.gateDeadlineMs / 1000} s ${shortage({ group }, view)}`;
+  }
+  if (memory.refusals.count >= refusalLimit) return memory.refusals.last;
+  const limitMs = spec.deadlineMs + (memory.replacedAt === null ? 0 : spec.soakMs);
+  if (now - memory.startedAt >= limitMs) {
+    const held = view.waiting.length > 0 ? `, ${view.waiting.length} protected or in Standby` : '';
+    return `not done within ${limitMs / 1000} s: ${view.remaining} still to replace, ${view.unproven.length} not serving${held}`;
+  }
+  return null;
+}
+
+/** How many instances Auto Scaling owes, and why as far as it says. */
+export function shortage({ group }: Pick<Snapshot, 'group'>, view: View): string {
+  const missing = view.desired - view.staying.length;
+  const suspended = group.suspendedProcesses.includes('Launch') ? ': the process Launch is suspended' : '';
+  const activity = group.failedActivities[0] ? `: ${group.failedActivities[0].message}` : suspended;
+  return `Auto Scaling has not launched ${missing} of ${view.desired} instances${activity}`;
+}

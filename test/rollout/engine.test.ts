@@ -1,0 +1,382 @@
+import { describe, expect, test } from 'vitest';
+import { Interrupted, Refused, Stuck } from '../../pipeline/errors.ts';
+import type { EntryOf, EntryType } from '../../pipeline/journal/records.ts';
+import { runWave } from '../../pipeline/rollout/engine.ts';
+import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
+import { injectFault } from '../../pipeline/simulator/model/behaviour.ts';
+import { setDesired, suspend, updateGroup } from '../../pipeline/simulator/model/groups.ts';
+import { terminate } from '../../pipeline/simulator/model/instances.ts';
+import { type Fleet, fleetOf, newImage, promotedFrom, versionsOf, waveOf } from './fleet.ts';
+
+const recordsOf = <T extends EntryType>(fleet: Fleet, type: T): EntryOf<T>['data'][] =>
+  fleet.journal
+    .records()
+    .flatMap((record) => (record.type === type ? [record.data as EntryOf<T>['data']] : []));
+
+/** Runs the wave while `meddle` does things to the account at its own pace. */
+async function rolledWhile(fleet: Fleet, meddle: () => Promise<void>) {
+  const image = await newImage(fleet);
+  const [outcome] = await Promise.all([runWave(fleet.deps, waveOf(fleet), image), meddle()]);
+  return outcome;
+}
+
+const rolledBack = (fleet: Fleet) =>
+  rollbackGroups(fleet.deps, {
+    groups: Object.values(fleet.specs),
+    reason: 'the test says so',
+    actor: 'test',
+  });
+
+describe('a wave on healthy images', () => {
+  test('moves several groups onto the image without losing capacity and leaves nothing behind', async () => {
+    const fleet = fleetOf(
+      {
+        'web-a': { desired: 4 },
+        'web-b': { desired: 3, zones: 2 },
+        worker: { desired: 4, load_balanced: false },
+      },
+      { specs: { worker: { surge: { fraction: 0.5 } } } },
+    );
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    expect(await runWave(fleet.deps, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
+    expect(fleet.violations).toEqual([]);
+    expect(fleet.snapshot()).toEqual(promotedFrom(before));
+    expect(recordsOf(fleet, 'group.finished').map(({ group, outcome }) => [group, outcome])).toEqual([
+      ['web-a', 'promoted'],
+      ['web-b', 'promoted'],
+      ['worker', 'promoted'],
+    ]);
+    expect(recordsOf(fleet, 'wave.finished')).toMatchObject([{ outcome: 'promoted' }]);
+  });
+
+  test('writes the baseline of a group before its first intent, and an outcome for every intent', async () => {
+    const fleet = fleetOf({ web: { desired: 2 } });
+    await runWave(fleet.deps, waveOf(fleet), await newImage(fleet));
+    const types = fleet.journal.records().map(({ type }) => type);
+    expect(types.indexOf('group.baseline')).toBeLessThan(types.indexOf('intent'));
+    expect(recordsOf(fleet, 'group.baseline')).toHaveLength(1);
+    expect(recordsOf(fleet, 'outcome').map(({ key }) => key)).toEqual(
+      recordsOf(fleet, 'intent').map(({ key }) => key),
+    );
+  });
+
+  test('costs one termination per replaced instance and a handful of calls per group', async () => {
+    const fleet = fleetOf({ web: { desired: 12 } }, { specs: { web: { surge: { instances: 3 } } } });
+    await runWave(fleet.deps, waveOf(fleet), await newImage(fleet));
+    const intents = recordsOf(fleet, 'intent');
+    const terminated = intents.filter(({ action }) => action === 'terminate');
+    expect(terminated.flatMap(({ arguments: given }) => given.instances)).toHaveLength(12);
+    expect(intents.filter(({ action }) => !['terminate', 'drain'].includes(action))).toHaveLength(6);
+    expect(fleet.violations).toEqual([]);
+  });
+
+  test.each([
+    { name: 'in place, one at a time', surge: 0, unavailable: 1 },
+    { name: 'in place, two at a time', surge: 0, unavailable: 2 },
+    { name: 'with surge and unavailable together', surge: 2, unavailable: 1 },
+    { name: 'with a surge larger than the group', surge: 9, unavailable: 0 },
+  ])('keeps every limit $name', async ({ surge, unavailable }) => {
+    const fleet = fleetOf(
+      { web: { desired: 5, max: 20 } },
+      { specs: { web: { surge: { instances: surge }, unavailable: { instances: unavailable } } } },
+    );
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    expect(await runWave(fleet.deps, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
+    expect(fleet.violations).toEqual([]);
+    expect(fleet.snapshot()).toEqual(promotedFrom(before));
+    expect(fleet.lowest.web).toBe(5 - unavailable);
+    expect(fleet.highest.web).toBe(5 + Math.min(surge, 5));
+  });
+
+  test('raises a MaxSize that leaves no room and restores it exactly', async () => {
+    const fleet = fleetOf({ web: { desired: 3, min: 3, max: 3 } });
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    expect(await runWave(fleet.deps, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
+    expect(fleet.highest.web).toBe(4);
+    expect(fleet.violations).toEqual([]);
+    expect(fleet.snapshot()).toEqual(promotedFrom(before));
+  });
+
+  test('leaves a process alone that an operator had suspended', async () => {
+    const fleet = fleetOf({ web: { desired: 2 } });
+    suspend(fleet.world, fleet.world.groups.web!, ['AZRebalance', 'AlarmNotification']);
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    expect(await runWave(fleet.deps, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
+    expect(fleet.snapshot()).toEqual(promotedFrom(before));
+    expect(fleet.calls).not.toContain('ResumeProcesses');
+  });
+
+  test('pins a group that follows $Latest before the new version exists', async () => {
+    const fleet = fleetOf({ web: { desired: 2 } });
+    const group = fleet.world.groups.web!;
+    updateGroup(fleet.world, group, {}, { template: { ...group.template!, version: '$Latest' } });
+    expect(await runWave(fleet.deps, waveOf(fleet), await newImage(fleet))).toEqual({ outcome: 'promoted' });
+    const calls = fleet.calls.filter((call) => /^(Update|CreateLaunch)/.test(call));
+    expect(calls.slice(0, 2)).toEqual(['UpdateAutoScalingGroup', 'CreateLaunchTemplateVersion']);
+    expect(fleet.world.groups.web!.template!.version).toBe('2');
+  });
+
+  test('changes nothing on a group that runs the image already', async () => {
+    const fleet = fleetOf({ web: { desired: 2 } });
+    const [current] = Object.values(fleet.world.images).filter(({ name }) => name === 'drover-initial');
+    const before = fleet.snapshot();
+    const outcome = await runWave(fleet.deps, waveOf(fleet), { id: current!.id, name: current!.name });
+    expect(outcome).toEqual({ outcome: 'promoted' });
+    expect(fleet.snapshot()).toEqual(before);
+    expect(recordsOf(fleet, 'intent')).toEqual([]);
+    expect(recordsOf(fleet, 'group.finished')).toMatchObject([{ outcome: 'unchanged' }]);
+  });
+
+  test('rolls an empty group by pinning it', async () => {
+    const fleet = fleetOf({ web: { desired: 0, min: 0, max: 4 } });
+    expect(await runWave(fleet.deps, waveOf(fleet), await newImage(fleet))).toEqual({ outcome: 'promoted' });
+    expect(fleet.world.groups.web!.template!.version).toBe('2');
+  });
+
+  test('leaves the zones even, so that AZRebalance has nothing to do afterwards', async () => {
+    const fleet = fleetOf(
+      { two: { desired: 2 }, four: { desired: 4 }, seven: { desired: 7 } },
+      {
+        specs: {
+          two: { surge: { instances: 2 } },
+          four: { surge: { instances: 1 } },
+          seven: { surge: { instances: 3 } },
+        },
+      },
+    );
+    expect(await runWave(fleet.deps, waveOf(fleet), await newImage(fleet))).toEqual({ outcome: 'promoted' });
+    await fleet.clock.sleep(600_000);
+    fleet.simulator.advance();
+    const rebalancing = Object.values(fleet.world.activities)
+      .flat()
+      .filter(({ cause }) => /rebalanc/i.test(cause));
+    expect(rebalancing).toEqual([]);
+    expect(fleet.violations).toEqual([]);
+  });
+});
+
+describe('what others do meanwhile', () => {
+  test.each([
+    { change: 'raises', to: 7 },
+    { change: 'lowers', to: 3 },
+  ])('desired that an autoscaler $change mid-rollout stands at the end', async ({ to }) => {
+    const fleet = fleetOf({ web: { desired: 5, min: 1, max: 10 } });
+    const before = fleet.snapshot();
+    const outcome = await rolledWhile(fleet, async () => {
+      await fleet.clock.sleep(150_000);
+      fleet.simulator.advance();
+      setDesired(fleet.world, fleet.world.groups.web!, to);
+      fleet.wanted.web = to;
+      fleet.settling.web = fleet.clock.now() + 120_000;
+    });
+    expect(outcome).toEqual({ outcome: 'promoted' });
+    expect(fleet.violations).toEqual([]);
+    expect(fleet.snapshot()).toEqual(promotedFrom(before, { web: { desired: to } }));
+  });
+
+  test('an instance that dies, new or previous, is replaced and the rollout goes on', async () => {
+    const fleet = fleetOf({ web: { desired: 4 } });
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    const killAt = async (atMs: number, version: string): Promise<void> => {
+      await fleet.clock.sleep(atMs);
+      fleet.simulator.advance();
+      const members = Object.values(fleet.world.groups.web!.members);
+      const victim = members.find((m) => m.template.version === version && m.lifecycle === 'InService')!;
+      fleet.settling.web = fleet.clock.now() + 180_000;
+      terminate(fleet.world, fleet.world.instances[victim.instanceId]!);
+    };
+    const [outcome] = await Promise.all([
+      runWave(fleet.deps, waveOf(fleet), image),
+      killAt(75_000, '1'),
+      killAt(260_000, '2'),
+    ]);
+    expect(outcome).toEqual({ outcome: 'promoted' });
+    expect(fleet.violations).toEqual([]);
+    expect(fleet.snapshot()).toEqual(promotedFrom(before));
+  });
+
+  test('a MaxSize that a person changes mid-rollout is theirs to keep', async () => {
+    const fleet = fleetOf({ web: { desired: 3, min: 3, max: 3 } });
+    const before = fleet.snapshot();
+    const outcome = await rolledWhile(fleet, async () => {
+      await fleet.clock.sleep(100_000);
+      updateGroup(fleet.world, fleet.world.groups.web!, { max: 9 }, {});
+    });
+    expect(outcome).toEqual({ outcome: 'promoted' });
+    expect(fleet.snapshot()).toEqual(promotedFrom(before, { web: { max: 9 } }));
+  });
+
+  test('a template version set by somebody else fails the wave with their number', async () => {
+    const fleet = fleetOf({ web: { desired: 3 } });
+    const outcome = await rolledWhile(fleet, async () => {
+      await fleet.clock.sleep(100_000);
+      const group = fleet.world.groups.web!;
+      group.template = { ...group.template!, version: '$Default' };
+    });
+    expect(outcome).toMatchObject({
+      outcome: 'failed',
+      reason: 'web: somebody else set the template version to $Default',
+    });
+  });
+
+  test('a group that another release has marked is refused before anything is changed', async () => {
+    const fleet = fleetOf({ web: { desired: 2 } });
+    await fleet.cloud.setGroupTags('web', { 'drover:release': 'r-0' });
+    const before = fleet.snapshot();
+    await expect(runWave(fleet.deps, waveOf(fleet), await newImage(fleet))).rejects.toThrow(/release r-0/);
+    expect(fleet.snapshot()).toEqual(before);
+    expect(fleet.journal.records()).toEqual([]);
+  });
+
+  test('a group that does not exist is refused with the key that names it', async () => {
+    const fleet = fleetOf({ web: { desired: 2 } });
+    const wave = waveOf(fleet);
+    wave.groups.push({ ...fleet.specs.web!, group: 'absent' });
+    const refusal = await runWave(fleet.deps, wave, await newImage(fleet)).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(Refused);
+    expect(refusal).toMatchObject({
+      kind: 'invalid',
+      remedy: expect.stringContaining('fleet.production.waves'),
+    });
+  });
+});
+
+describe('images that are bad', () => {
+  const sizes = { 'web-a': { desired: 4 }, 'web-b': { desired: 3, min: 3, max: 3 }, worker: { desired: 2 } };
+
+  test.each([
+    { kind: 'unhealthy' as const, failsAfterMs: 0 },
+    { kind: 'never-boots' as const, failsAfterMs: 0 },
+  ])('an image that is $kind fails the wave, and the rollback restores everything exactly', async (fault) => {
+    const fleet = fleetOf(sizes);
+    const image = await newImage(fleet);
+    injectFault(fleet.world, { ...fault, imageId: image.id });
+    const before = fleet.snapshot();
+    const outcome = await runWave(fleet.deps, waveOf(fleet), image);
+    expect(outcome).toMatchObject({
+      outcome: 'failed',
+      reason: expect.stringMatching(/did not pass its gates/),
+    });
+    await expect(rolledBack(fleet)).resolves.toMatchObject({ outcome: 'rolled-back' });
+    expect(fleet.violations).toEqual([]);
+    expect(fleet.snapshot()).toEqual(before);
+    expect(recordsOf(fleet, 'rollback.finished')).toMatchObject([{ outcome: 'rolled-back' }]);
+  });
+
+  test('instances that turn bad during the soak fail the wave, and all of them are taken back', async () => {
+    const fleet = fleetOf({ web: { desired: 3 } }, { specs: { web: { soakMs: 600_000 } } });
+    const image = await newImage(fleet);
+    injectFault(fleet.world, { kind: 'unhealthy', failsAfterMs: 400_000, imageId: image.id });
+    const before = fleet.snapshot();
+    // From here on the fleet is below its floor by the image's fault, until the rollback has repaired it.
+    fleet.settling.web = fleet.clock.now() + 3_600_000;
+    const outcome = await runWave(fleet.deps, waveOf(fleet), image);
+    expect(outcome).toMatchObject({ outcome: 'failed', reason: expect.stringMatching(/turned bad|died/) });
+    expect(versionsOf(fleet, 'web')).toContain('2');
+    await rolledBack(fleet);
+    expect(fleet.snapshot()).toEqual(before);
+  });
+
+  test('a promoted release can still be rolled back', async () => {
+    const fleet = fleetOf({ web: { desired: 3, min: 3, max: 3 } });
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    await runWave(fleet.deps, waveOf(fleet), image);
+    await rolledBack(fleet);
+    expect(fleet.violations).toEqual([]);
+    expect(fleet.snapshot()).toEqual(before);
+  });
+
+  test('a rollback whose own instances are bad ends stuck and says what to run', async () => {
+    const fleet = fleetOf({ web: { desired: 2 }, other: { desired: 2 } });
+    const image = await newImage(fleet);
+    await runWave(fleet.deps, waveOf(fleet), image);
+    const initial = fleet.journal.records().find((r) => r.type === 'group.baseline')!;
+    injectFault(fleet.world, {
+      kind: 'unhealthy',
+      imageId: (initial.data as { imageId: string }).imageId,
+      zone: `${fleet.world.region}b`,
+    });
+    const stuck = await rolledBack(fleet).catch((error: unknown) => error);
+    expect(stuck).toBeInstanceOf(Stuck);
+    expect(stuck).toMatchObject({ remedy: expect.stringContaining('drover rollback r-1') });
+    expect(recordsOf(fleet, 'rollback.finished')).toMatchObject([{ outcome: 'stuck' }]);
+  });
+
+  test('capacity that EC2 does not have fails the wave with what Auto Scaling said', async () => {
+    const fleet = fleetOf({ web: { desired: 2 } });
+    const image = await newImage(fleet);
+    fleet.world.images[image.id]!.state = 'pending';
+    const before = fleet.snapshot();
+    const outcome = await runWave(fleet.deps, waveOf(fleet), image);
+    expect(outcome).toMatchObject({ outcome: 'failed', reason: expect.stringMatching(/not available/) });
+    await rolledBack(fleet);
+    expect(fleet.snapshot()).toEqual(before);
+  });
+});
+
+describe('stopping', () => {
+  test('a signal stops between two calls, and the same call goes on later', async () => {
+    const fleet = fleetOf({ web: { desired: 3 } });
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    const stop = new AbortController();
+    const running = runWave({ ...fleet.deps, signal: stop.signal }, waveOf(fleet), image);
+    const [stopped] = await Promise.allSettled([
+      running,
+      fleet.clock.sleep(90_000).then(() => stop.abort(new Error('SIGINT'))),
+    ]);
+    expect(stopped).toMatchObject({ status: 'rejected', reason: expect.any(Interrupted) });
+    await fleet.clock.sleep(3_600_000);
+    expect(await runWave(fleet.deps, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
+    expect(fleet.violations).toEqual([]);
+    expect(fleet.snapshot()).toEqual(promotedFrom(before));
+  });
+
+  test('a wave that has ended is not run again', async () => {
+    const fleet = fleetOf({ web: { desired: 2 } });
+    const image = await newImage(fleet);
+    await runWave(fleet.deps, waveOf(fleet), image);
+    const records = fleet.journal.records().length;
+    expect(await runWave(fleet.deps, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
+    expect(fleet.journal.records()).toHaveLength(records);
+  });
+
+  test('a wave that cannot end by itself is failed at its deadline', async () => {
+    const fleet = fleetOf({ web: { desired: 2 } }, { specs: { web: { deadlineMs: 600_000 } } });
+    for (const member of Object.values(fleet.world.groups.web!.members)) member.protectedFromScaleIn = true;
+    const before = fleet.snapshot();
+    const outcome = await runWave(fleet.deps, waveOf(fleet), await newImage(fleet));
+    expect(outcome).toMatchObject({
+      outcome: 'failed',
+      reason: expect.stringMatching(/not done within 600 s: 2 still to replace.*2 protected/),
+    });
+    await rolledBack(fleet);
+    expect(fleet.snapshot()).toEqual(before);
+  });
+
+  test('a cloud that falls silent ends the run as stuck, after ten minutes', async () => {
+    const fleet = fleetOf({ web: { desired: 2 } });
+    const image = await newImage(fleet);
+    let silent = false;
+    const cloud = {
+      ...fleet.cloud,
+      observe: async (...given: Parameters<typeof fleet.cloud.observe>) => {
+        if (silent) throw new Refused('environment', 'does not answer', 'wait');
+        return fleet.cloud.observe(...given);
+      },
+    };
+    const [ended] = await Promise.allSettled([
+      runWave({ ...fleet.deps, cloud }, waveOf(fleet), image),
+      fleet.clock.sleep(60_000).then(() => {
+        silent = true;
+      }),
+    ]);
+    expect(ended).toMatchObject({ status: 'rejected', reason: expect.any(Stuck) });
+  });
+});
