@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exitCodes } from '../../pipeline/errors.ts';
@@ -9,8 +9,8 @@ import { intent, manualClock, note, opened, scratchDirectory, started } from './
 
 const release = 'r-20261122-063412-test';
 
-async function journalOf(records: number): Promise<{ directory: string; file: string }> {
-  const directory = join(await scratchDirectory(), 'releases', release);
+async function journalOf(records: number, place?: string): Promise<{ directory: string; file: string }> {
+  const directory = place ?? join(await scratchDirectory(), 'releases', release);
   const journal = await createJournal({ directory, release, clock: manualClock() });
   await journal.append(opened(release));
   for (let n = 1; n < records; n++) await journal.append(intent(`action-${n}`));
@@ -124,22 +124,38 @@ describe('a place that cannot be written', () => {
     });
   });
 
-  // Permissions do not stop root, who runs these tests in CI images.
-  it.skipIf(process.getuid?.() === 0)(
-    'is refused when it is read-only, and nothing is left behind',
-    async () => {
-      const directory = join(await scratchDirectory(), 'state');
-      await mkdir(directory);
-      await chmod(directory, 0o555);
-      const creating = createJournal({ directory: join(directory, 'r'), release, clock: manualClock() });
-      await expect(creating).rejects.toMatchObject({
-        kind: 'environment',
-        remedy: expect.stringContaining('permission'),
-      });
-      expect(await readdir(directory)).toEqual([]);
-    },
-  );
+  it('is refused when it is read-only, and nothing is left behind', async () => {
+    const directory = await scratchDirectory();
+    const { file } = await journalOf(2, join(directory, 'r-old'));
+    await asOrdinaryUser([join(directory, 'r-old'), directory], async () => {
+      const creating = createJournal({ directory: join(directory, 'r-new'), release, clock: manualClock() });
+      const opening = openJournal({ directory: join(directory, 'r-old'), clock: manualClock() });
+      for (const refused of [creating, opening]) {
+        await expect(refused).rejects.toMatchObject({
+          kind: 'environment',
+          message: expect.stringContaining(directory),
+          remedy: expect.stringContaining('write permission'),
+        });
+      }
+      expect(await readJournal(file)).toHaveLength(2);
+    });
+    expect(await readdir(directory)).toEqual(['r-old']);
+  });
 });
+
+/** Runs `work` while `directories` are read-only; root, whom permissions do not stop, steps down to nobody for it. */
+async function asOrdinaryUser(directories: string[], work: () => Promise<void>): Promise<void> {
+  const nobody = 65534;
+  for (const directory of directories) await chmod(directory, 0o555);
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(nobody);
+  try {
+    await work();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+    for (const directory of directories) await chmod(directory, 0o755);
+  }
+}
 
 describe('a damaged journal', () => {
   const size = 4;
@@ -233,17 +249,22 @@ describe('a damaged journal', () => {
 
 describe('a line that was never finished', () => {
   it('is cut off at any length, kept beside the journal, and said', async () => {
-    const { directory, file } = await journalOf(3);
-    const sound = await readFile(file);
-    const start = sound.subarray(0, -1).lastIndexOf('\n') + 1;
-    const head = await readFile(join(directory, 'journal.head'));
-    for (let length = 1; length < sound.length - start; length += 1) {
+    const { directory, file } = await journalOf(2);
+    const headFile = join(directory, 'journal.head');
+    const [start, headBefore] = [(await readFile(file)).length, await readFile(headFile)];
+    const writer = await openJournal({ directory, clock: manualClock() });
+    await writer.append(started('build'));
+    await writer.close();
+    const [sound, headAfter] = [await readFile(file), await readFile(headFile)];
+    for (let length = 1; length < sound.length - start; length++) {
       await writeFile(file, sound.subarray(0, start + length));
-      await writeFile(join(directory, 'journal.head'), head);
+      // A crash in the write leaves the head before it; a disk that lost what it had acknowledged, the one after.
+      await writeFile(headFile, length % 2 ? headBefore : headAfter);
       const journal = await openJournal({ directory, clock: manualClock() });
       await journal.close();
       expect(journal.records()).toHaveLength(2);
       expect(journal.notes).toEqual([expect.stringContaining(`line 3 was never finished (${length} bytes)`)]);
+      expect(journal.notes[0]?.includes('reported as written')).toBe(length % 2 === 0);
       const kept = /kept in (\S+?)\.(?: |$)/.exec(journal.notes[0]!)?.[1];
       expect(await readFile(kept!)).toEqual(sound.subarray(start, start + length));
       expect(await readFile(file)).toEqual(sound.subarray(0, start));
