@@ -164,7 +164,9 @@ function apply(state: ReleaseState, verdicts: Verdict[], record: JournalRecord):
     }
     case 'progress': {
       const { group, target, previous, healthy, total, desired } = record.data;
-      groupOf(state, group).sizes.push({ at, target, previous, healthy, total, desired });
+      const onNew = isReturning(state, group) ? previous : target;
+      const onEarlier = isReturning(state, group) ? target : previous;
+      groupOf(state, group).sizes.push({ at, target: onNew, previous: onEarlier, healthy, total, desired });
       return;
     }
     case 'rollback.started': {
@@ -194,6 +196,11 @@ function reopen(state: ReleaseState): void {
   state.closingReason = null;
   state.closedAt = null;
 }
+
+const isReturning = ({ rollbacks }: ReleaseState, group: string): boolean => {
+  const last = rollbacks.at(-1);
+  return last !== undefined && last.outcome === null && last.groups.includes(group);
+};
 
 function stageOf(state: ReleaseState, name: StageName): StageState {
   return state.stages.find((s) => s.stage === name)!;

@@ -98,7 +98,10 @@ export type Entry =
         reason: string;
       };
     }
-  /** Fleet sizes whenever they changed, for the report's timeline. */
+  /**
+   * Fleet sizes whenever they changed, for the report's timeline. `target` counts the version the group is being
+   * moved to: the release's, and between rollback.started and rollback.finished the one it had before.
+   */
   | {
       type: 'progress';
       data: {

@@ -102,7 +102,7 @@ export interface GroupState {
   answers: AnswerState[];
 }
 
-/** Instances: on the target version, on earlier ones, serving, and in all. */
+/** Instances: on the release's version (also while it is rolled back), on earlier ones, serving, and in all. */
 export interface FleetSize {
   at: string;
   target: number;

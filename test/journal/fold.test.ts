@@ -158,6 +158,12 @@ describe('the fold', () => {
       'web-a rolled-back',
     ]);
     for (const group of state.groups) expect(group.after).toEqual(group.baseline);
+    // While it is rolled back the engine's target is the earlier version; the state always means the release's.
+    expect(state.groups[0]?.sizes.slice(-3).map((size) => [size.target, size.previous])).toEqual([
+      [2, 0],
+      [1, 1],
+      [0, 2],
+    ]);
   });
 
   it('gives the same state for a journal cut anywhere as it gave when it was that long', async () => {

@@ -300,10 +300,18 @@ async function undo({ journal, clock }: Story, reason: string): Promise<void> {
     await say({ type: 'outcome', data: { key, status: 'done', result: null, error: null } });
     for (let n = 1; n <= (group.environment === 'staging' ? desired : 1); n++) {
       clock.advance(7_000);
-      const target = group.environment === 'staging' ? desired - n : 0;
+      // In a rollback the target is the version before the release.
+      const previous = group.environment === 'staging' ? desired - n : 0;
       await say({
         type: 'progress',
-        data: { group: name, target, previous: desired - target, healthy: desired, total: desired, desired },
+        data: {
+          group: name,
+          target: desired - previous,
+          previous,
+          healthy: desired,
+          total: desired,
+          desired,
+        },
       });
     }
     const after = snapshot(group, version, previousImageId);
