@@ -1,0 +1,125 @@
+/**
+ * The software bill of materials: what dpkg says is installed, as CycloneDX 1.6 JSON. Decides how a package is
+ * named (purl), never what is installed. The same image always gives the same bytes: times come from the image
+ * record and the serial number is derived from the image's id.
+ *
+ * https://cyclonedx.org/specification/overview/ and
+ * https://github.com/package-url/purl-spec/blob/main/types-doc/deb-definition.md
+ */
+import { Enums, Models, Serialize, Spec, Validation } from '@cyclonedx/cyclonedx-library';
+import { PackageURL } from 'packageurl-js';
+import type { ImageRecord } from '../pipeline/image.ts';
+import { sha256 } from '../pipeline/json.ts';
+import type { InstalledPackage } from './dpkg.ts';
+
+export interface SbomInput {
+  image: ImageRecord;
+  /** The image's /etc/os-release. */
+  osRelease: Record<string, string>;
+  packages: readonly InstalledPackage[];
+  /** Licence names by package, as its copyright file declares them; packages without one are left out. */
+  licences: ReadonlyMap<string, readonly string[]>;
+}
+
+/**
+ * CycloneDX JSON, two-space indented, with a final newline.
+ * @throws Error when the library's own validator finds it invalid
+ */
+export async function renderSbom(input: SbomInput): Promise<string> {
+  const serializer = new Serialize.JsonSerializer(new Serialize.JSON.Normalize.Factory(Spec.Spec1dot6));
+  const text = `${serializer.serialize(bomOf(input), { sortLists: true, space: 2 })}\n`;
+  const problem = await new Validation.JsonStrictValidator(Spec.Version.v1dot6).validate(text);
+  if (problem !== null) {
+    throw new Error(
+      `the bill of materials is not valid CycloneDX 1.6: ${JSON.stringify(problem).slice(0, 500)}`,
+    );
+  }
+  return text;
+}
+
+function bomOf({ image, osRelease, packages, licences }: SbomInput): Models.Bom {
+  const distribution = osRelease.ID ?? 'debian';
+  const release = osRelease.VERSION_ID ?? '';
+  const subject = new Models.Component(Enums.ComponentType.OperatingSystem, image.name, {
+    bomRef: `image:${image.id}`,
+    version: image.release,
+    description: `Machine image ${image.id}: ${osRelease.PRETTY_NAME ?? image.distribution}`,
+  });
+  if (image.disk) subject.hashes.set(Enums.HashAlgorithm['SHA-256'], image.disk.sha256);
+
+  const bom = new Models.Bom({
+    serialNumber: serialNumberOf(image),
+    metadata: new Models.Metadata({ timestamp: new Date(image.builtAt), component: subject }),
+  });
+  bom.metadata.lifecycles.add(Enums.LifecyclePhase.PostBuild);
+  bom.metadata.tools.components.add(new Models.Component(Enums.ComponentType.Application, 'drover'));
+  for (const installed of packages) {
+    const component = componentOf(installed, distribution, release, licences.get(installed.name) ?? []);
+    bom.components.add(component);
+    subject.dependencies.add(component.bomRef);
+  }
+  return bom;
+}
+
+function componentOf(
+  installed: InstalledPackage,
+  distribution: string,
+  release: string,
+  licences: readonly string[],
+): Models.Component {
+  const purl = purlOf(installed, distribution, release);
+  const component = new Models.Component(Enums.ComponentType.Library, installed.name, {
+    bomRef: purl,
+    purl,
+    version: installed.version,
+    description: installed.summary ?? undefined,
+    supplier: installed.maintainer
+      ? new Models.OrganizationalEntity({ name: installed.maintainer })
+      : undefined,
+  });
+  component.properties.add(new Models.Property('drover:deb:architecture', installed.architecture));
+  component.properties.add(new Models.Property('drover:deb:source', installed.source));
+  component.properties.add(new Models.Property('drover:deb:source-version', installed.sourceVersion));
+  for (const licence of licences) {
+    component.licenses.add(
+      new Models.NamedLicense(licence, { acknowledgement: Enums.LicenseAcknowledgement.Declared }),
+    );
+  }
+  return component;
+}
+
+/** `upstream` is the qualifier vulnerability scanners read the source package from. */
+function purlOf(installed: InstalledPackage, distribution: string, release: string): string {
+  const upstream =
+    installed.sourceVersion === installed.version
+      ? installed.source
+      : `${installed.source}@${installed.sourceVersion}`;
+  return new PackageURL(
+    'deb',
+    distribution,
+    installed.name,
+    installed.version,
+    { arch: installed.architecture, distro: `${distribution}-${release}`, upstream },
+    undefined,
+  ).toString();
+}
+
+/** A UUID of version 8 (RFC 9562, vendor-specific) made of the image's identity. */
+function serialNumberOf(image: ImageRecord): string {
+  const hex = sha256(`drover/sbom ${image.id} ${image.disk?.sha256 ?? ''}`);
+  const variant = ((Number.parseInt(hex[16]!, 16) & 3) | 8).toString(16);
+  return `urn:uuid:${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+/**
+ * Licence names a machine-readable copyright file declares for its Files paragraphs, sorted; empty for the
+ * older, free-form kind. https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+ */
+export function licencesOf(copyright: string): string[] {
+  if (!/^Format:.*copyright-format/m.test(copyright.slice(0, 2000))) return [];
+  const declared = copyright
+    .split(/\n\s*\n/)
+    .filter((paragraph) => /^Files:/m.test(paragraph))
+    .flatMap((paragraph) => /^License:[ \t]*(\S.*)$/m.exec(paragraph)?.[1]?.trim() ?? []);
+  return [...new Set(declared)].sort();
+}

@@ -1,0 +1,276 @@
+/**
+ * The scan of a finished image: every check once, one verdict each, and the judge's over them. Reads as the
+ * story: while the throwaway VM boots, the mounted disk is audited, listed and compared with the distribution's
+ * updates; once it is up, the boot is tested and the rules that need a running system are asked there.
+ *
+ * Decides the order and what runs beside what. A check that cannot be made is a failed verdict.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { type Clock, timestamp } from '../pipeline/clock.ts';
+import { Refused, reasonOf } from '../pipeline/errors.ts';
+import type { Distribution, ImageRecord, Verdict } from '../pipeline/image.ts';
+import { type Policy, parsePolicies } from '../pipeline/policy/policy.ts';
+import type { Progress } from '../pipeline/report/progress.ts';
+import { checkBoot, checkCompliance, checkLeftovers, checkSbom, checkUpdates } from './checks.ts';
+import { auditBooted, scannerDiskName, seedFiles } from './compliance/booted.ts';
+import { type Content, parseContent } from './compliance/content.ts';
+import { auditOffline } from './compliance/offline.ts';
+import { rulesForBoot, type Waiver } from './compliance/report.ts';
+import { type RawAudit, readAudit } from './compliance/results.ts';
+import { withMountedDisk } from './disk.ts';
+import { type Check, checks, judge, type Override } from './judge.ts';
+import { type Outcome, outcomeOf, unwrap } from './outcome.ts';
+import { provideScannerDisk, type ScannerDisk } from './scanner-disk.ts';
+import { writeSeed } from './seed.ts';
+import { type CheckContext, verdictOf, writeJsonArtifact } from './verdict.ts';
+import { type Accelerator, withVm } from './vm.ts';
+
+export interface ScanOptions {
+  image: ImageRecord;
+  /** The image's qcow2 disk on this machine. */
+  diskPath: string;
+  /** The SCAP data stream, and the identity it must have. */
+  content: { file: string; sha256: string; version: string; package: string };
+  /** The compiled XCCDF tailoring, and the id of the profile in it. */
+  tailoring: { path: string; profileId: string };
+  waivers: readonly Waiver[];
+  /** Soft-mandatory failures somebody has accepted. */
+  overrides?: readonly Override[];
+  /** Everything the scan writes goes here; `Artifact.path` is relative to `releaseDir`. */
+  outputDir: string;
+  releaseDir: string;
+  /** Scanner disks, and scratch space for one raw copy of the disk. */
+  cacheDir: string;
+  policiesPath: string;
+  accelerator: Accelerator;
+  clock: Clock;
+  progress: Progress;
+  signal?: AbortSignal | undefined;
+}
+
+const codenames: Partial<Record<Distribution, string>> = { 'debian-12': 'bookworm' };
+
+/**
+ * Makes every check of `checks`, then judges: their verdicts in that order, and the one of check 'policy' last.
+ * @throws Refused('invalid') for a bad policy file, Refused('unverified') when the disk is not the record's,
+ *   Refused('environment') for an image this machine cannot scan, and the abort's reason
+ */
+export async function scanImage(options: ScanOptions): Promise<Verdict[]> {
+  const { image, diskPath, outputDir, cacheDir, clock, progress, signal } = options;
+  const policies = await readPolicies(options.policiesPath);
+  const codename = codenames[image.distribution];
+  if (!codename) {
+    throw new Refused('environment', `no local scan for ${image.distribution}`, 'Scan it in its own cloud.');
+  }
+  await verifyDisk(diskPath, image, signal);
+  await mkdir(outputDir, { recursive: true });
+  await mkdir(cacheDir, { recursive: true });
+  const context: CheckContext = {
+    imageId: image.id,
+    clock,
+    signal,
+    outputDir,
+    releaseDir: options.releaseDir,
+  };
+  const scratch = await mkdtemp(join(cacheDir, 'scan.'));
+  // A socket's path may be about 100 characters long: the VM's directory has to be near the root.
+  const vmDirectory = await mkdtemp(join(tmpdir(), 'drover-'));
+  try {
+    const content = await readContent(options);
+    const scannerDisk = outcomeOf(
+      progress.step('Scanner disk', (step) =>
+        provideScannerDisk({ codename, cacheDir, signal, onProgress: (text) => step.update(text) }),
+      ),
+      signal,
+    );
+    const disk = scanDisk({ options, context, scratch, codename, scannerDisk });
+    const running = scanRunning({
+      options,
+      context,
+      vmDirectory,
+      scannerDisk,
+      content,
+      offline: disk.offline,
+    });
+    const [{ updates, sbom, leftovers }, { boot, booted }] = await Promise.all([disk.verdicts, running]);
+    const compliance = await verdictOf(context, 'compliance', async () =>
+      checkCompliance(context, options, content, await disk.offline, booted),
+    );
+    const verdicts = inOrder({ compliance, updates, sbom, boot, leftovers });
+    return [...verdicts, await judged(options, context, policies, verdicts)];
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+    await rm(vmDirectory, { recursive: true, force: true });
+  }
+}
+
+const inOrder = (verdicts: Record<Check, Verdict>): Verdict[] => checks.map((check) => verdicts[check]);
+
+/** What the mounted disk answers: the offline audit, and three verdicts. */
+function scanDisk(input: {
+  options: ScanOptions;
+  context: CheckContext;
+  scratch: string;
+  codename: string;
+  scannerDisk: Promise<Outcome<ScannerDisk>>;
+}) {
+  const { options, context, scratch, codename, scannerDisk } = input;
+  const { diskPath, progress, signal } = options;
+  const offline = Promise.withResolvers<Outcome<RawAudit>>();
+  const scanMounted = (root: string) => {
+    const audit = progress.step('Audit the disk', async () => {
+      const run = await auditOffline({
+        contentPath: options.content.file,
+        tailoringPath: options.tailoring.path,
+        profileId: options.tailoring.profileId,
+        root,
+        scannerDiskPath: unwrap(await scannerDisk).path,
+        directory: join(scratch, 'offline'),
+        signal,
+      });
+      return { ...run, answer: readAudit(run) };
+    });
+    const answered = outcomeOf(audit, signal);
+    offline.resolve(answered);
+    return Promise.all([
+      progress.step('Missing security updates', () =>
+        verdictOf(context, 'updates', () =>
+          checkUpdates(context, { root, codename, directory: join(scratch, 'updates') }),
+        ),
+      ),
+      progress.step('Bill of materials', () =>
+        verdictOf(context, 'sbom', () => checkSbom(context, options.image, root)),
+      ),
+      progress.step('Leftovers of the build', () =>
+        verdictOf(context, 'leftovers', () => checkLeftovers(context, root)),
+      ),
+      // The disk stays mounted until the audit is through.
+      answered,
+    ]);
+  };
+  const mounted = withMountedDisk({ diskPath, directory: scratch, signal }, scanMounted).then(
+    ([updates, sbom, leftovers]) => ({ updates, sbom, leftovers }),
+    async (error: unknown) => {
+      signal?.throwIfAborted();
+      offline.resolve({ reason: reasonOf(error) });
+      const fail = (check: Check) => verdictOf(context, check, () => Promise.reject(error));
+      const [updates, sbom, leftovers] = await Promise.all([
+        fail('updates'),
+        fail('sbom'),
+        fail('leftovers'),
+      ]);
+      return { updates, sbom, leftovers };
+    },
+  );
+  return { offline: offline.promise, verdicts: mounted };
+}
+
+/** What only the running system answers: the boot test's verdict, and the booted audit. */
+async function scanRunning(input: {
+  options: ScanOptions;
+  context: CheckContext;
+  vmDirectory: string;
+  scannerDisk: Promise<Outcome<ScannerDisk>>;
+  content: Outcome<Content>;
+  offline: Promise<Outcome<RawAudit>>;
+}): Promise<{ boot: Verdict; booted: Outcome<RawAudit> }> {
+  const { options, context, vmDirectory, scannerDisk, content, offline } = input;
+  const { image, diskPath, content: benchmark, tailoring, accelerator, clock, progress, signal } = options;
+  const serialLogPath = join(options.outputDir, 'console.log');
+  let booted: Outcome<RawAudit> = { reason: 'the image did not boot' };
+  const inVm = async (step: Progress) => {
+    const scanner = await scannerDisk;
+    const seed = await writeSeed({
+      directory: vmDirectory,
+      instanceId: `scan-${image.id}`,
+      files: { [seedFiles.content]: benchmark.file, [seedFiles.tailoring]: tailoring.path },
+      signal,
+    });
+    return withVm(
+      {
+        diskPath,
+        directory: vmDirectory,
+        serialLogPath,
+        seed,
+        // Without a scanner disk the boot can still be tested.
+        disks: 'value' in scanner ? [{ name: scannerDiskName, path: scanner.value.path }] : [],
+        accelerator,
+        clock,
+        signal,
+        onProgress: (text) => step.update(text),
+      },
+      async (vm) => {
+        step.note(`SSH answered after ${Math.round(vm.sshAfterMs / 1000)} s`);
+        step.update('waiting for the boot to settle');
+        const tested = await outcomeOf(checkBoot(context, vm, { serialLogPath, accelerator }), signal);
+        const audit = step.step('Audit the running system', async () => {
+          unwrap(await scannerDisk);
+          const rules = rulesForBoot(unwrap(content), unwrap(await offline).answer.results);
+          const run = await auditBooted(vm, { profileId: tailoring.profileId, rules });
+          return { ...run, answer: readAudit(run) };
+        });
+        booted = await outcomeOf(audit, signal);
+        return unwrap(tested);
+      },
+    );
+  };
+  const boot = await progress.step('Boot a throwaway VM', (step) =>
+    verdictOf(context, 'boot', () => inVm(step)),
+  );
+  return { boot, booted };
+}
+
+async function judged(
+  options: ScanOptions,
+  context: CheckContext,
+  policies: readonly Policy[],
+  verdicts: readonly Verdict[],
+): Promise<Verdict> {
+  const { verdict, results } = judge({
+    imageId: options.image.id,
+    verdicts,
+    policies,
+    overrides: options.overrides ?? [],
+    at: timestamp(options.clock.now()),
+  });
+  const artifact = await writeJsonArtifact(context, 'policy.json', { schema: 'drover/policy@1', results });
+  return { ...verdict, artifacts: [artifact] };
+}
+
+async function readPolicies(path: string): Promise<Policy[]> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new Refused('invalid', `${path}: ${reasonOf(error)}`, 'Name a policy file with image.policies.');
+  });
+  return parsePolicies(text, path, checks);
+}
+
+/** A scan speaks of the image whose record it is given, or not at all. */
+async function verifyDisk(path: string, image: ImageRecord, signal: AbortSignal | undefined): Promise<void> {
+  if (!image.disk) return;
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash, { signal });
+  const found = hash.digest('hex');
+  if (found === image.disk.sha256) return;
+  throw new Refused(
+    'unverified',
+    `${path} is not the disk of image ${image.id}: its SHA-256 is ${found}, the record says ${image.disk.sha256}`,
+    'Build the image again; after the build nothing may change it.',
+  );
+}
+
+/** The content must be the very file the image was hardened with. */
+function readContent({ content }: ScanOptions): Promise<Outcome<Content>> {
+  const read = async () => {
+    const bytes = await readFile(content.file);
+    const found = createHash('sha256').update(bytes).digest('hex');
+    if (found !== content.sha256)
+      throw new Error(`${content.file} is not the content the image was hardened with`);
+    return parseContent(bytes.toString('utf8'));
+  };
+  return outcomeOf(read(), undefined);
+}
