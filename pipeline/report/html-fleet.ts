@@ -13,7 +13,7 @@ const outcomeTone: Record<GroupOutcome, Tone> = {
 
 export function renderFleet(state: ReleaseState): Markup {
   if (state.groups.length === 0) return html`<p class="absent">The release did not reach any group.</p>`;
-  return html`<div class="legend"><span><i class="target"></i>on the target version</span><span><i class="previous"></i>on earlier versions</span>
+  return html`<div class="legend"><span><i class="target"></i>on the release's version</span><span><i class="previous"></i>on earlier versions</span>
 <span><i class="healthy"></i>serving</span><span><i class="desired"></i>desired</span></div>
 ${state.groups.map(renderGroup)}`;
 }

@@ -3,7 +3,7 @@ export const style = `
 :root{color-scheme:light dark;--bg:#fff;--panel:#f6f7f9;--ink:#1a1e26;--muted:#596273;--line:#e1e4ea;--strong:#c9ced8;
 --accent:#2b5cc8;--accent-soft:#dbe5fb;--previous:#a9b1c0;--good:#17734a;--good-soft:#daf1e5;--bad:#b3261e;--bad-soft:#fbe2e0;
 --warn:#8a5a00;--waived:#d9a13b;--warn-soft:#fbeccb}
-@media (prefers-color-scheme:dark){:root{--bg:#11141a;--panel:#191d25;--ink:#e8ebf1;--muted:#9ba5b6;--line:#2a303b;--strong:#3d4552;
+@media screen and (prefers-color-scheme:dark){:root{--bg:#11141a;--panel:#191d25;--ink:#e8ebf1;--muted:#9ba5b6;--line:#2a303b;--strong:#3d4552;
 --accent:#86abff;--accent-soft:#1d2c4f;--previous:#626c7d;--good:#5bcf9a;--good-soft:#143527;--bad:#ff8a80;--bad-soft:#46201d;
 --warn:#e9b949;--waived:#e9b949;--warn-soft:#3c2f10}}
 *{box-sizing:border-box}
@@ -106,9 +106,9 @@ details[open]>summary{margin-bottom:6px}
 .ok{color:var(--good);font-weight:600}
 footer{margin-top:56px;padding-bottom:48px;color:var(--muted);font-size:13px}
 footer p{border-top:1px solid var(--line);padding-top:16px}
-@media (max-width:760px){main,header.top,footer{padding-left:16px;padding-right:16px}.group .body{grid-template-columns:1fr}.timeline .row{grid-template-columns:130px 1fr;gap:12px}
+@media screen and (max-width:760px){main,header.top,footer{padding-left:16px;padding-right:16px}.group .body{grid-template-columns:1fr}.timeline .row{grid-template-columns:130px 1fr;gap:12px}
 .columns{grid-template-columns:1fr}.sections .line{grid-template-columns:1fr}.sections .figure{text-align:left}h1{font-size:26px}}
 @media print{body{font-size:11.5px;-webkit-print-color-adjust:exact;print-color-adjust:exact}main,header.top,footer{max-width:none;padding:0}
-h2{break-after:avoid;margin-top:28px}.panel,.tile,tr{break-inside:avoid}a{color:inherit;text-decoration:none}}
+h2{break-after:avoid;margin-top:28px}.timeline .row{grid-template-columns:210px 1fr}.columns{grid-template-columns:1fr 1fr}table,dl.facts,.timeline .name p{font-size:10.5px}.panel,.tile,tr{break-inside:avoid}a{color:inherit;text-decoration:none}}
 @page{margin:16mm}
 `;

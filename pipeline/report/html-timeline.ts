@@ -83,7 +83,7 @@ function renderRow(row: Row, at: (ms: number) => number, marks: Markup[]): Marku
   const width = Math.max(0, at(row.toMs) - left);
   // The time stands in the bar when it fits, else behind it, else, at the right edge, before it.
   const place =
-    width > 14 && !row.sub && row.look !== 'running' && row.look !== 'interrupted'
+    width > 18 && !row.sub && row.look !== 'running' && row.look !== 'interrupted'
       ? 'inside'
       : left + width > 86
         ? 'left'
