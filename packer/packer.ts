@@ -1,0 +1,185 @@
+/**
+ * Runs Packer: assembles the template for the version found, follows its machine-readable output, and turns its
+ * end into a result or an error a person can act on. Decides nothing about what is built.
+ */
+import { createWriteStream } from 'node:fs';
+import { copyFile, mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { Failed, Refused } from '../pipeline/errors.ts';
+import type { Progress } from '../pipeline/report/progress.ts';
+
+export const packerRoom = import.meta.dirname;
+
+/** Since 1.7 plugins come from outside and the template must name them; our floor for those is in plugins.pkr.hcl. */
+const pluginsSince = [1, 7];
+
+/** Time Packer gets to take down what it started before it is killed. */
+const cleanupMs = 60_000;
+/** Lines of a failing provisioner that the error message shows. */
+const shownLines = 15;
+
+export interface PackerVersion {
+  text: string;
+  /** Plugins built in (Debian's 1.6.6): no `packer init`, no required_plugins. */
+  bundlesPlugins: boolean;
+}
+
+/** @throws Refused('environment') when Packer is missing */
+export async function packerVersion(binary: string, signal?: AbortSignal): Promise<PackerVersion> {
+  const result = await execa(binary, ['version'], {
+    reject: false,
+    env: { CHECKPOINT_DISABLE: '1' },
+    ...(signal && { cancelSignal: signal }),
+  });
+  signal?.throwIfAborted();
+  const text = /Packer v(\d+\.\d+\.\d+)/.exec(result.stdout ?? '')?.[1];
+  if (!text) {
+    throw new Refused(
+      'environment',
+      `Packer is needed to build an image, and '${binary}' does not answer`,
+      'Run: drover doctor --install',
+    );
+  }
+  return { text, bundlesPlugins: isBefore(text, pluginsSince) };
+}
+
+export function isBefore(version: string, floor: readonly number[]): boolean {
+  const parts = version.split('.').map(Number);
+  for (const [index, least] of floor.entries()) {
+    const part = parts[index] ?? 0;
+    if (part !== least) return part < least;
+  }
+  return false;
+}
+
+/** Copies the template files this version understands to `directory`. */
+export async function assembleTemplate(directory: string, version: PackerVersion): Promise<void> {
+  const template = join(packerRoom, 'template');
+  await mkdir(directory, { recursive: true });
+  for (const name of await readdir(template)) {
+    if (version.bundlesPlugins && name === 'plugins.pkr.hcl') continue;
+    await copyFile(join(template, name), join(directory, name));
+  }
+}
+
+/** One line of `packer -machine-readable`: timestamp, target, type, data. */
+export interface PackerLine {
+  target: string;
+  type: string;
+  data: string[];
+}
+
+/** @see https://developer.hashicorp.com/packer/docs/commands#machine-readable-output */
+export function parseLine(line: string): PackerLine | undefined {
+  const [time, target, type, ...data] = line.split(',');
+  if (!/^\d+$/.test(time ?? '') || type === undefined) return undefined;
+  const plain = (text: string) =>
+    text.replaceAll('%!(PACKER_COMMA)', ',').replaceAll('\\n', '\n').replaceAll('\\r', '\n');
+  return { target: target ?? '', type, data: data.map(plain) };
+}
+
+/**
+ * Runs one source of the build to its end.
+ * @param only e.g. 'null.chroot'
+ * @param directory where the template is assembled and Packer keeps its files
+ * @param logFile receives everything Packer said
+ * @returns the artifact's id ('' for sources that have none)
+ * @throws Failed('gate') with the last lines and the log's path; the signal's reason when aborted
+ */
+export async function runPacker(options: {
+  binary: string;
+  version: PackerVersion;
+  only: string;
+  variables: Record<string, string | string[] | Record<string, string>>;
+  directory: string;
+  logFile: string;
+  progress: Progress;
+  signal?: AbortSignal | undefined;
+}): Promise<string> {
+  const { binary, version, only, variables, directory, logFile, progress, signal } = options;
+  const template = join(directory, 'template');
+  await assembleTemplate(template, version);
+  const env = {
+    CHECKPOINT_DISABLE: '1',
+    PACKER_NO_COLOR: '1',
+    PACKER_CACHE_DIR: join(directory, 'cache'),
+    TMPDIR: directory,
+  };
+  const common = {
+    env,
+    cwd: directory,
+    reject: false,
+    all: true,
+    stdin: 'ignore',
+    // An interrupt from the terminal reaches only us; we pass it on once, because a second one makes Packer
+    // leave its mounts and machines behind.
+    detached: true,
+    killSignal: 'SIGINT',
+    forceKillAfterDelay: cleanupMs,
+    ...(signal && { cancelSignal: signal }),
+  } as const;
+
+  if (!version.bundlesPlugins) {
+    progress.update('Packer: plugins');
+    const init = await execa(binary, ['init', template], common);
+    signal?.throwIfAborted();
+    if (init.exitCode !== 0) {
+      throw new Refused(
+        'environment',
+        `packer init failed: ${init.all}`,
+        'Packer fetches its plugins once; check the network, or run `packer plugins install` by hand.',
+      );
+    }
+  }
+
+  const log = createWriteStream(logFile, { flags: 'a' });
+  const said: string[] = [];
+  let artifact = '';
+  const packer = execa(
+    binary,
+    [
+      ...['build', '-machine-readable', '-color=false', `-only=${only}`, '-on-error=cleanup'],
+      ...Object.entries(variables).flatMap(([name, value]) => [
+        '-var',
+        `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+      ]),
+      template,
+    ],
+    { ...common, buffer: false },
+  );
+  for await (const raw of packer.iterable({ from: 'all' })) {
+    const line = parseLine(raw);
+    if (line?.type === 'artifact' && line.data[1] === 'id') artifact = line.data[2] ?? '';
+    const texts = line ? (line.type === 'ui' ? (line.data[1] ?? '').split('\n') : []) : [raw];
+    for (const text of texts) {
+      const spoken = text.replace(/^(==> |--> | {4})[\w.-]+: ?/, '').trimEnd();
+      log.write(`${spoken}\n`);
+      if (spoken.trim() === '') continue;
+      said.push(spoken.trim());
+      if (said.length > 200) said.shift();
+      progress.update(spoken.trim());
+    }
+  }
+  const result = await packer;
+  await new Promise<void>((done) => log.end(done));
+  signal?.throwIfAborted();
+  if (result.exitCode !== 0) {
+    throw new Failed(
+      'gate',
+      `Packer ${version.text} failed (exit code ${result.exitCode ?? result.signal}):\n${tail(said)}`,
+      `Read the full log: ${logFile}`,
+    );
+  }
+  return artifact;
+}
+
+/** The last lines before Packer's own epilogue, which says nothing new. */
+function tail(said: readonly string[]): string {
+  const epilogue = said.findIndex((line) => /^Build '.*' errored/.test(line));
+  const lines = epilogue > 0 ? said.slice(0, epilogue + 1) : said;
+  return lines
+    .slice(-shownLines)
+    .map((line) => `  ${line}`)
+    .join('\n');
+}

@@ -1,0 +1,69 @@
+# The one build: whatever the source, the same provisioners in the same order make the image.
+#
+# packer/build.ts and packer/amazon.ts run it with `-only`; what they hand over is in variables.pkr.hcl. All but
+# plugins.pkr.hcl is read by Packer 1.6.6 (Debian's, its plugins built in) and by current Packer alike; 1.6.6 looks
+# into a source only when it builds it.
+
+build {
+  sources = [
+    "source.null.chroot",
+    "source.qemu.vm",
+    "source.amazon-ebs.instance",
+  ]
+
+  # A booted machine: hand over the inputs, then run the scripts there as root.
+  provisioner "file" {
+    except      = ["null.chroot"]
+    source      = var.inputs
+    destination = "/tmp/drover"
+  }
+  provisioner "shell" {
+    except           = ["null.chroot"]
+    environment_vars = ["DROVER_INPUTS=/tmp/drover"]
+    # Through sh, because the benchmark mounts /tmp noexec.
+    execute_command = "chmod 644 {{ .Path }}; sudo -n env {{ .Vars }} sh {{ .Path }}"
+    # The harness waits for boot to end: cloud-init still installs keys and grows the disk when sshd answers.
+    inline_shebang = "/bin/sh -e"
+    inline         = ["cloud-init status --wait >/dev/null || true"]
+  }
+  provisioner "shell" {
+    except           = ["null.chroot"]
+    environment_vars = ["DROVER_INPUTS=/tmp/drover"]
+    execute_command  = "chmod 644 {{ .Path }}; sudo -n env {{ .Vars }} sh {{ .Path }}"
+    scripts = [
+      "${var.packer}/provisioners/update.sh",
+      "${var.packer}/provisioners/packages.sh",
+      "${var.packer}/provisioners/harden.sh",
+      "${var.packer}/provisioners/cleanup.sh",
+    ]
+  }
+
+  # A disk that is not booted: the same scripts, each in a chroot of the mounted disk. An audit from outside
+  # before the packages and again before the hardening narrows the remediation to what the disk does not pass.
+  provisioner "shell-local" {
+    only            = ["null.chroot"]
+    execute_command = ["${var.packer}/chroot/run.sh", var.disk, var.inputs, "{{ .Script }}"]
+    scripts         = ["${var.packer}/provisioners/update.sh"]
+  }
+  provisioner "shell-local" {
+    only    = ["null.chroot"]
+    command = "'${var.packer}/chroot/plan.sh' '${var.disk}' '${var.inputs}' '${var.data_stream}' '${var.profile}'"
+  }
+  provisioner "shell-local" {
+    only            = ["null.chroot"]
+    execute_command = ["${var.packer}/chroot/run.sh", var.disk, var.inputs, "{{ .Script }}"]
+    scripts         = ["${var.packer}/provisioners/packages.sh"]
+  }
+  provisioner "shell-local" {
+    only    = ["null.chroot"]
+    command = "'${var.packer}/chroot/plan.sh' '${var.disk}' '${var.inputs}' '${var.data_stream}' '${var.profile}'"
+  }
+  provisioner "shell-local" {
+    only            = ["null.chroot"]
+    execute_command = ["${var.packer}/chroot/run.sh", var.disk, var.inputs, "{{ .Script }}"]
+    scripts = [
+      "${var.packer}/provisioners/harden.sh",
+      "${var.packer}/provisioners/cleanup.sh",
+    ]
+  }
+}
