@@ -65,7 +65,7 @@ export class EvidenceRejected extends Refused {
     const more = findings.length > shown.length ? `\n  and ${findings.length - shown.length} more` : '';
     super(
       'unverified',
-      `the evidence in ${directory} does not verify:${shown.join('')}${more}`,
+      `the evidence in ${directory} is not as it was signed:${shown.join('')}${more}`,
       'Do not rely on this copy: get the bundle again from its source, or have it exported again.',
     );
     this.findings = findings;

@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts';
 import { DroverError, Refused } from '../errors.ts';
 import { type ChainHead, emptyHead, seal } from './chain.ts';
 import { headFileName, resetHead, writeHead } from './head.ts';
-import { claimLock, describeProcess, type Lock } from './lock.ts';
+import { claimLock, describeProcess, type Lock, remedyElsewhere } from './lock.ts';
 import { damaged, loadJournal, soundReading } from './reading.ts';
 import type { Entry, Journal, JournalRecord } from './records.ts';
 import { errorCode, makeDirectory, storageRefused, syncDirectory, writeNewFile } from './storage.ts';
@@ -19,10 +19,11 @@ export const journalFileName = 'journal.jsonl';
 export { readJournal } from './reading.ts';
 
 /**
- * The lock is renewed with the appends, and a build may be silent for long. Only other hosts ever look at the
- * expiry: on the same host a dead writer is seen at once.
+ * The lock is renewed with the appends, and a build or a soak may be silent for long. Only other hosts ever look at
+ * the expiry: on the same host a dead writer is seen at once. A writer that was silent for longer and lost its lock
+ * to another host notices at its next append.
  */
-const lockTtlMs = 24 * 3600_000;
+const lockTtlMs = 2 * 3600_000;
 
 export interface DirectoryJournal extends Journal {
   /** The release's directory. */
@@ -83,7 +84,12 @@ export async function openJournal(request: { directory: string; clock: Clock }):
     const { records, head, tail, soundBytes } = soundReading(file, loaded);
     const known = loaded.head;
     if (known !== null && known.records < head.records - 1) {
-      throw damaged(file, head.records, `${headFileName} knows only ${known.records} of these records`);
+      throw damaged(
+        file,
+        head.records,
+        `${headFileName} knows only ${known.records} of these records (if you are sure that file alone is at fault, ` +
+          'delete it: the chain is then checked without it)',
+      );
     }
     const notes: string[] = [];
     if (known === null) {
@@ -152,7 +158,8 @@ async function withWriterLock<T>(
     throw new Refused(
       'busy',
       `release ${release} is being worked on by another process (${describeProcess(attempt.by)})`,
-      `Watch it with \`drover status ${release}\`; stop it with Ctrl-C there, or \`kill -INT ${pid}\` on ${host}.`,
+      `Watch it with \`drover status ${release}\`; stop it with Ctrl-C there, or \`kill -INT ${pid}\` on ${host}.` +
+        remedyElsewhere(attempt.by, lockDirectory),
     );
   }
   try {

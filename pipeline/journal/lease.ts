@@ -9,7 +9,7 @@
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { Refused } from '../errors.ts';
-import { type Claim, claimLock, describeProcess, type Lock } from './lock.ts';
+import { type Claim, claimLock, describeProcess, type Lock, remedyElsewhere } from './lock.ts';
 
 /**
  * Long enough that a laptop's short sleep or a slow disk does not lose a rollout its groups, short enough that
@@ -55,7 +55,7 @@ export async function acquireLeases(request: LeaseRequest): Promise<Leases> {
         clock,
         ttlMs,
       });
-      if (!attempt.held) throw heldByOther(resource, attempt.by);
+      if (!attempt.held) throw heldByOther(resource, attempt.by, leaseDirectory(directory, resource));
       locks.push(attempt.lock);
     }
   } catch (error) {
@@ -92,13 +92,9 @@ export async function withLeases<T>(
     while (!finished.signal.aborted) {
       try {
         await request.clock.sleep((request.ttlMs ?? defaultLeaseTtlMs) / 3, finished.signal);
-      } catch {
-        return; // the work has ended: sleep rejects only for the signal
-      }
-      try {
         await leases.renew();
       } catch (error) {
-        lost.abort(error);
+        if (!finished.signal.aborted) lost.abort(error);
         return;
       }
     }
@@ -108,10 +104,11 @@ export async function withLeases<T>(
 /** Group names may hold '/', which a file name may not. */
 const leaseDirectory = (directory: string, resource: string) => join(directory, encodeURIComponent(resource));
 
-function heldByOther(resource: string, by: Claim): Refused {
+function heldByOther(resource: string, by: Claim, lockDirectory: string): Refused {
   return new Refused(
     'busy',
     `group ${resource} is held by release ${by.owner} (${describeProcess(by)}, lease until ${by.expiresAt})`,
-    `Look at it with \`drover status ${by.owner}\`; wait for it to end, or stop it with Ctrl-C where it runs.`,
+    `Look at it with \`drover status ${by.owner}\`; wait for it to end, or stop it with Ctrl-C where it runs.` +
+      remedyElsewhere(by, lockDirectory),
   );
 }

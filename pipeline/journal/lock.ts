@@ -170,6 +170,12 @@ function mayReplace(claim: Claim, nowMs: number): boolean {
 export const describeProcess = (claim: Claim): string =>
   `pid ${claim.process.pid} on ${claim.process.host} since ${claim.since}`;
 
+/** What can be done when the holder is on a machine that this one cannot ask; '' when it can. */
+export const remedyElsewhere = (claim: Claim, lockDirectory: string): string =>
+  isGone(claim.process) === 'unknown'
+    ? ` Should ${claim.process.host} be gone for good, delete ${lockDirectory}; after ${claim.expiresAt} that is not needed.`
+    : '';
+
 const claimName = (number: number) => `${String(number).padStart(6, '0')}.json`;
 
 async function claimNumbers(directory: string): Promise<number[]> {

@@ -209,6 +209,21 @@ describe('a damaged journal', () => {
     });
   });
 
+  it('is refused when its head file is not one, with the way out', async () => {
+    const { directory, file } = await journalOf(3);
+    await writeFile(join(directory, 'journal.head'), 'x'.repeat(156));
+    await expect(openJournal({ directory, clock: manualClock() })).rejects.toMatchObject({
+      kind: 'unverified',
+      message: expect.stringContaining('delete it'),
+    });
+    await rm(join(directory, 'journal.head'));
+    const journal = await openJournal({ directory, clock: manualClock() });
+    await journal.append(note('on we go'));
+    await journal.close();
+    expect(journal.notes).toEqual([expect.stringContaining('journal.head was missing')]);
+    expect(await readJournal(file)).toHaveLength(4);
+  });
+
   it('is refused when a whole journal was rewritten with a chain of its own', async () => {
     const { directory, file } = await journalOf(2);
     const memory = createMemoryJournal(release, manualClock());

@@ -61,6 +61,7 @@ describe('leases', () => {
     await expect(acquireLeases(request)).rejects.toMatchObject({
       kind: 'busy',
       message: expect.stringContaining('pid 4711 on elsewhere.example'),
+      remedy: expect.stringContaining(`delete ${join(directory, 'web')}; after 2026-11-22T06:35:00.000Z`),
     });
     clock.advance(60_000);
     await (await acquireLeases(request)).release();
