@@ -8,6 +8,12 @@ if [ -n "${DROVER_CHROOT:-}" ] && [ -z "${DROVER_OWN_NETWORK:-}" ]; then
 fi
 . "$DROVER_INPUTS/environment.sh"
 
+# AIDE's fix makes its database, by default with every digest AIDE knows, most of them long broken: two strong
+# ones say as much in a tenth of the time.
+if [ -f /etc/aide/aide.conf ]; then
+  sed -i 's/^Checksums = H$/Checksums = sha256+sha512/' /etc/aide/aide.conf
+fi
+
 # The content's script is written for bash without -e. A fix that fails leaves its rule failing, and the audit
 # of the finished image says so; nothing is judged here.
 bash "$DROVER_INPUTS/remediation.sh" || echo "the last fix ended with $?"

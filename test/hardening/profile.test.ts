@@ -1,0 +1,187 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { XMLParser } from 'fast-xml-parser';
+import { describe, expect, it } from 'vitest';
+import { compileTailoring, loadProfile } from '../../hardening/profile.ts';
+import { Refused } from '../../pipeline/errors.ts';
+
+const now = Date.parse('2026-11-22T00:00:00Z');
+
+/** A data stream in the shape ComplianceAsCode publishes, with three rules and one value. */
+const dataStream = `<?xml version="1.0"?>
+<ds:data-stream-collection>
+<ds:data-stream id="x" timestamp="2026-09-07T19:17:46"></ds:data-stream>
+<xccdf-1.2:Profile id="xccdf_org.ssgproject.content_profile_cis_level1_server"/>
+${['sshd_disable_root_login', 'package_ufw_installed', 'service_nftables_enabled']
+  .map(
+    (name) =>
+      `<xccdf-1.2:Rule selected="false" id="xccdf_org.ssgproject.content_rule_${name}" severity="low">`,
+  )
+  .join('\n')}
+<xccdf-1.2:Value id="xccdf_org.ssgproject.content_value_var_accounts_tmout" type="number">
+<xccdf-1.2:value selector="15_min">900</xccdf-1.2:value><xccdf-1.2:value>600</xccdf-1.2:value>
+</xccdf-1.2:Value>
+</ds:data-stream-collection>`;
+
+const head = `version: 1
+id: test
+title: Test & "quotes"
+content:
+  distribution: debian-12
+  package: ssg-debian
+  minimum_version: 0.1.82
+  data_stream: ssg-debian12-ds.xml
+profile: cis_level1_server
+`;
+
+function profileFrom(rest: string) {
+  const file = join(mkdtempSync(join(tmpdir(), 'profile-')), 'profile.yaml');
+  writeFileSync(file, head + rest);
+  return { file, load: () => loadProfile(file) };
+}
+
+const compile = (rest: string, role = 'base') =>
+  compileTailoring(profileFrom(rest).load(), dataStream, { role, now });
+
+function refusal(work: () => unknown): Refused {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof Refused) return error;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+interface Selection {
+  '@idref': string;
+  '@selected': string;
+}
+/** The selections of the two profiles in a tailoring, read by an XML parser. */
+function selections(xml: string): Record<string, Record<string, boolean>> {
+  const parser = new XMLParser({
+    ignoreAttributes: false,
+    attributeNamePrefix: '@',
+    isArray: (name) => ['Profile', 'select'].includes(name),
+  });
+  const profiles: { '@id': string; select?: Selection[] }[] = parser.parse(xml).Tailoring.Profile;
+  return Object.fromEntries(
+    profiles.map((it) => [
+      it['@id'],
+      Object.fromEntries(
+        (it.select ?? []).map((s) => [s['@idref'].replace(/.*_rule_/, ''), s['@selected'] === 'true']),
+      ),
+    ]),
+  );
+}
+
+describe('compiling a hardening profile', () => {
+  const waiver = `waivers:
+  - rule: sshd_disable_root_login
+    owner: platform
+    reason: root logs in for reasons <known>
+    expires: 2026-11-22
+    compensation: nobody has the key
+`;
+
+  it('writes deselected rules, and the role has the last word', () => {
+    const rest = `deselect:
+  - { rules: [package_ufw_installed, service_nftables_enabled], reason: another firewall is used }
+roles:
+  base: {}
+  router:
+    select:
+      - { rules: [service_nftables_enabled], reason: routers filter with nftables }
+`;
+    const base = compile(rest);
+    expect(selections(base.xml)[base.profileId]).toEqual({
+      package_ufw_installed: false,
+      service_nftables_enabled: false,
+    });
+    const router = compile(rest, 'router');
+    expect(selections(router.xml)[router.profileId]).toEqual({
+      package_ufw_installed: false,
+      service_nftables_enabled: true,
+    });
+  });
+
+  it('keeps a waived rule in the audit and takes it out of the remediation', () => {
+    const { xml, profileId, remediationProfileId, waivers } = compile(waiver);
+    expect(selections(xml)[profileId]).toEqual({});
+    expect(selections(xml)[remediationProfileId]).toEqual({ sshd_disable_root_login: false });
+    expect(waivers[0]?.rule).toBe('xccdf_org.ssgproject.content_rule_sshd_disable_root_login');
+  });
+
+  it('covers the last day of a waiver and refuses it the day after', () => {
+    compile(waiver);
+    const { file, load } = profileFrom(waiver);
+    const error = refusal(() =>
+      compileTailoring(load(), dataStream, { role: 'base', now: now + 86_400_000 }),
+    );
+    expect(error.message).toContain(
+      `${file}:14:5: waivers.0.expires: expired on 2026-11-22; platform must renew it`,
+    );
+  });
+
+  it('writes values by choice and literally', () => {
+    const { xml } = compile(`values:
+  - { name: var_accounts_tmout, choice: 15_min, reason: as the benchmark says }
+`);
+    expect(xml).toContain(
+      '<refine-value idref="xccdf_org.ssgproject.content_value_var_accounts_tmout" selector="15_min"/>',
+    );
+    const literal = compile(`values:
+  - { name: var_accounts_tmout, value: '300', reason: our terminals stand in the open }
+`);
+    expect(literal.xml).toContain('var_accounts_tmout">300</set-value>');
+  });
+
+  it('gives equal bytes for equal inputs', () => {
+    expect(compile(waiver).xml).toBe(compile(waiver).xml);
+  });
+
+  it('names file, line and column of every rule, value and choice the content does not have', () => {
+    const { file, load } = profileFrom(`deselect:
+  - rules: [package_ufw_installed, no_such_rule]
+    reason: it does not exist
+values:
+  - { name: no_such_value, value: '1', reason: it does not exist }
+  - { name: var_accounts_tmout, choice: 99_min, reason: it does not exist }
+`);
+    const error = refusal(() => compileTailoring(load(), dataStream, { role: 'base', now }));
+    expect(error.kind).toBe('invalid');
+    expect(error.message.split('\n')).toEqual([
+      expect.stringContaining(
+        `${file}:11:36: deselect.0.rules.1: ssg-debian12-ds.xml has no rule 'no_such_rule'`,
+      ),
+      expect.stringContaining(
+        `${file}:14:7: values.0.name: ssg-debian12-ds.xml has no value 'no_such_value'`,
+      ),
+      expect.stringContaining(`${file}:15:33: values.1.choice: 'var_accounts_tmout' offers 15_min`),
+    ]);
+  });
+
+  it('refuses a role the profile does not define', () => {
+    expect(refusal(() => compile('', 'database')).message).toContain("no role 'database' (there is base)");
+  });
+
+  it('refuses unknown keys and missing reasons with their place', () => {
+    const { file, load } = profileFrom('deselect:\n  - rules: [package_ufw_installed]\ncolour: blue\n');
+    const { message } = refusal(load);
+    expect(message).toContain(`${file}:11:5: deselect.0.reason: missing`);
+    expect(message).toContain(`${file}:12:1: colour: unknown key`);
+  });
+
+  it('refuses a profile file that is not there, naming it', () => {
+    expect(refusal(() => loadProfile('/nowhere/profile.yaml')).message).toContain('/nowhere/profile.yaml');
+  });
+});
+
+describe("the project's own profile", () => {
+  it('has the right shape', () => {
+    const profile = loadProfile(join(import.meta.dirname, '../../hardening/cis-level1-server.yaml'));
+    expect(profile.profile).toBe('cis_level1_server');
+    expect(profile.roles).toHaveProperty('base');
+  });
+});
