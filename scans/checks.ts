@@ -68,6 +68,8 @@ export async function checkCompliance(
       expiredWaivers: expired.length,
       judgedOffline: judged.offline,
       judgedBooted: judged.booted,
+      offlineSeconds: offline.value.seconds,
+      bootedSeconds: booted.value.seconds,
       scanner: report.scanner,
       content: `${contentPackage} ${version}`,
     },
@@ -88,7 +90,6 @@ export async function checkUpdates(
   const report = await findMissingUpdates({
     status: await readFile(join(root, 'var/lib/dpkg/status'), 'utf8'),
     codename,
-    imageEtcApt: join(root, 'etc/apt'),
     directory,
     signal: context.signal,
   });
@@ -152,11 +153,7 @@ async function readLicences(root: string): Promise<Map<string, string[]>> {
   return licences;
 }
 
-export async function checkBoot(
-  context: CheckContext,
-  vm: Vm,
-  { serialLogPath, accelerator }: { serialLogPath: string; accelerator: string },
-): Promise<Finding> {
+export async function checkBoot(context: CheckContext, vm: Vm, accelerator: string): Promise<Finding> {
   const boot = await observeBoot(vm);
   const faults = faultsOfBoot(boot);
   const sshSeconds = Math.round(boot.sshAfterMs / 100) / 10;
@@ -176,11 +173,7 @@ export async function checkBoot(
       kernel: boot.kernel,
       accelerator,
     },
-    artifacts: [
-      await writeJsonArtifact(context, 'boot.json', { schema: 'drover/boot@1', ...boot }),
-      // As it is now; the audit of the running system that follows says nothing on the console.
-      await writeArtifact(context, 'console.txt.gz', gzipSync(await readFile(serialLogPath))),
-    ],
+    artifacts: [await writeJsonArtifact(context, 'boot.json', { schema: 'drover/boot@1', ...boot })],
   };
 }
 

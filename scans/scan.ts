@@ -11,9 +11,11 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { gzipSync } from 'node:zlib';
+import type { Accelerator } from '../packer/accelerator.ts';
 import { type Clock, timestamp } from '../pipeline/clock.ts';
 import { Refused, reasonOf } from '../pipeline/errors.ts';
-import type { Distribution, ImageRecord, Verdict } from '../pipeline/image.ts';
+import type { Artifact, Distribution, ImageRecord, Verdict } from '../pipeline/image.ts';
 import { type Policy, parsePolicies } from '../pipeline/policy/policy.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
 import { checkBoot, checkCompliance, checkLeftovers, checkSbom, checkUpdates } from './checks.ts';
@@ -27,8 +29,16 @@ import { type Check, checks, judge, type Override } from './judge.ts';
 import { type Outcome, outcomeOf, unwrap } from './outcome.ts';
 import { provideScannerDisk, type ScannerDisk } from './scanner-disk.ts';
 import { writeSeed } from './seed.ts';
-import { type CheckContext, verdictOf, writeJsonArtifact } from './verdict.ts';
-import { type Accelerator, withVm } from './vm.ts';
+import {
+  type CheckContext,
+  type Finding,
+  secondsSince,
+  sentenceOf,
+  verdictOf,
+  writeArtifact,
+  writeJsonArtifact,
+} from './verdict.ts';
+import { withVm } from './vm.ts';
 
 export interface ScanOptions {
   image: ImageRecord;
@@ -47,6 +57,7 @@ export interface ScanOptions {
   /** Scanner disks, and scratch space for one raw copy of the disk. */
   cacheDir: string;
   policiesPath: string;
+  /** As `probeAccelerator` found it. */
   accelerator: Accelerator;
   clock: Clock;
   progress: Progress;
@@ -120,10 +131,11 @@ function scanDisk(input: {
   scannerDisk: Promise<Outcome<ScannerDisk>>;
 }) {
   const { options, context, scratch, codename, scannerDisk } = input;
-  const { diskPath, progress, signal } = options;
+  const { diskPath, clock, progress, signal } = options;
   const offline = Promise.withResolvers<Outcome<RawAudit>>();
   const scanMounted = (root: string) => {
     const audit = progress.step('Audit the disk', async () => {
+      const started = clock.now();
       const run = await auditOffline({
         contentPath: options.content.file,
         tailoringPath: options.tailoring.path,
@@ -133,7 +145,7 @@ function scanDisk(input: {
         directory: join(scratch, 'offline'),
         signal,
       });
-      return { ...run, answer: readAudit(run) };
+      return { ...run, answer: readAudit(run), seconds: secondsSince(started, clock) };
     });
     const answered = outcomeOf(audit, signal);
     offline.resolve(answered);
@@ -181,7 +193,7 @@ async function scanRunning(input: {
 }): Promise<{ boot: Verdict; booted: Outcome<RawAudit> }> {
   const { options, context, vmDirectory, scannerDisk, content, offline } = input;
   const { image, diskPath, content: benchmark, tailoring, accelerator, clock, progress, signal } = options;
-  const serialLogPath = join(options.outputDir, 'console.log');
+  const serialLogPath = join(vmDirectory, 'console.log');
   let booted: Outcome<RawAudit> = { reason: 'the image did not boot' };
   const inVm = async (step: Progress) => {
     const scanner = await scannerDisk;
@@ -207,12 +219,13 @@ async function scanRunning(input: {
       async (vm) => {
         step.note(`SSH answered after ${Math.round(vm.sshAfterMs / 1000)} s`);
         step.update('waiting for the boot to settle');
-        const tested = await outcomeOf(checkBoot(context, vm, { serialLogPath, accelerator }), signal);
+        const tested = await outcomeOf(checkBoot(context, vm, accelerator), signal);
         const audit = step.step('Audit the running system', async () => {
           unwrap(await scannerDisk);
           const rules = rulesForBoot(unwrap(content), unwrap(await offline).answer.results);
+          const started = clock.now();
           const run = await auditBooted(vm, { profileId: tailoring.profileId, rules });
-          return { ...run, answer: readAudit(run) };
+          return { ...run, answer: readAudit(run), seconds: secondsSince(started, clock) };
         });
         booted = await outcomeOf(audit, signal);
         return unwrap(tested);
@@ -220,9 +233,22 @@ async function scanRunning(input: {
     );
   };
   const boot = await progress.step('Boot a throwaway VM', (step) =>
-    verdictOf(context, 'boot', () => inVm(step)),
+    verdictOf(context, 'boot', async () => {
+      const tested = await outcomeOf(inVm(step), signal);
+      // Above all when it did not boot: the console says why.
+      const artifacts = await consoleOf(context, serialLogPath);
+      if ('value' in tested) return { ...tested.value, artifacts: [...tested.value.artifacts, ...artifacts] };
+      const reasons = [`the boot test could not be made: ${sentenceOf(tested.reason)}`];
+      return { status: 'failed', reasons, facts: { accelerator }, artifacts } satisfies Finding;
+    }),
   );
   return { boot, booted };
+}
+
+/** The serial console as an artifact; none if QEMU never opened it. */
+async function consoleOf(context: CheckContext, path: string): Promise<Artifact[]> {
+  const text = await readFile(path).catch(() => null);
+  return text ? [await writeArtifact(context, 'console.txt.gz', gzipSync(text))] : [];
 }
 
 async function judged(

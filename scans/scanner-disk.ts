@@ -9,7 +9,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { sha256 } from '../pipeline/json.ts';
-import { createPrivateApt, updateIndexes } from './apt.ts';
+import { readIndexes } from './apt.ts';
 
 /** Where the disk's own loader and libraries are, relative to its root. */
 const libraryPath = ['lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu', 'usr/lib'];
@@ -38,9 +38,8 @@ export async function provideScannerDisk(options: {
   try {
     onProgress('reading package indexes for the scanner');
     // An empty status: apt then names the whole closure, down to the C library.
-    const apt = await createPrivateApt({ directory: join(work, 'apt'), codename, status: '', signal });
-    await updateIndexes(apt, signal);
-    const install = ['install', '-y', '-q', 'openscap-scanner'];
+    const apt = await readIndexes({ directory: join(work, 'apt'), codename, status: '', signal });
+    const install = ['install', '-y', '-q', '--no-install-recommends', 'openscap-scanner'];
     const { stdout } = await execa('apt-get', [...install, '--print-uris'], {
       env: apt.environment,
       ...running,

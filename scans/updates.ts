@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { createPrivateApt, type Feed, updateIndexes } from './apt.ts';
+import { type Feed, readIndexes } from './apt.ts';
 import { type InstalledPackage, parseDpkgStatus } from './dpkg.ts';
 
 export interface MissingUpdate {
@@ -32,26 +32,18 @@ export async function findMissingUpdates(options: {
   /** Text of the image's /var/lib/dpkg/status. */
   status: string;
   codename: string;
-  imageEtcApt: string;
   /** An empty directory for apt's private state; the caller removes it. */
   directory: string;
   signal?: AbortSignal | undefined;
 }): Promise<UpdatesReport> {
-  const { status, codename, imageEtcApt, directory, signal } = options;
+  const { status, codename, directory, signal } = options;
   const packages = parseDpkgStatus(status);
-  const apt = await createPrivateApt({
-    directory: join(directory, 'apt'),
-    codename,
-    status,
-    imageEtcApt,
-    signal,
-  });
-  const feeds = await updateIndexes(apt, signal);
+  const apt = await readIndexes({ directory: join(directory, 'apt'), codename, status, signal });
   const { stdout } = await execa('apt-cache', ['policy', ...packages.map(aptName)], {
     env: apt.environment,
     ...(signal && { cancelSignal: signal }),
   });
-  return reportOf(packages, parsePolicy(stdout), feeds);
+  return reportOf(packages, parsePolicy(stdout), apt.feeds);
 }
 
 const aptName = ({ name, architecture }: InstalledPackage): string =>

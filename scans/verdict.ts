@@ -31,14 +31,18 @@ export async function verdictOf(
     signal?.throwIfAborted();
     return {
       status: 'failed',
-      reasons: [`the ${check} check could not be made: ${firstLine(reasonOf(error))}`],
+      reasons: [`the ${check} check could not be made: ${sentenceOf(error)}`],
       facts: {},
       artifacts: [],
     };
   });
-  const seconds = Math.round((clock.now() - started) / 100) / 10;
-  return { imageId, check, ...finding, facts: { ...finding.facts, seconds }, at: timestamp(clock.now()) };
+  const facts = { ...finding.facts, seconds: secondsSince(started, clock) };
+  return { imageId, check, ...finding, facts, at: timestamp(clock.now()) };
 }
+
+/** To a tenth. */
+export const secondsSince = (startedMs: number, clock: Clock): number =>
+  Math.round((clock.now() - startedMs) / 100) / 10;
 
 /** Writes a file of the scan and describes it; the path is relative to the release's directory. */
 export async function writeArtifact(
@@ -65,8 +69,8 @@ export const writeJsonArtifact = (
 ): Promise<Artifact> => writeArtifact(context, name, `${JSON.stringify(value, null, 2)}\n`);
 
 /** Tools' messages go on for pages; a reason is one sentence. */
-const firstLine = (text: string): string =>
-  text
+export const sentenceOf = (error: unknown): string =>
+  reasonOf(error)
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '')

@@ -6,11 +6,10 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { type Accelerator, cpuFor } from '../packer/accelerator.ts';
 import type { Clock } from '../pipeline/clock.ts';
 import { scanUser } from './seed.ts';
 import { readTail } from './text.ts';
-
-export type Accelerator = 'kvm' | 'hvf' | 'tcg';
 
 export interface VmOptions {
   /** The image, qcow2; opened read-only. */
@@ -24,7 +23,7 @@ export interface VmOptions {
   accelerator: Accelerator;
   memoryMb?: number;
   cpus?: number;
-  /** A guest that has not answered by then is given up. Software emulation takes 60 to 120 s here. */
+  /** A guest that has not answered by then is given up. Emulated on two busy cores, 200 s were seen. */
   sshDeadlineMs?: number;
   clock: Clock;
   signal?: AbortSignal | undefined;
@@ -85,12 +84,10 @@ export async function withVm<T>(options: VmOptions, work: (vm: Vm) => Promise<T>
 
 function qemuArguments(options: VmOptions, overlay: string, port: number): string[] {
   const { accelerator, memoryMb = 1536, cpus = 2, seed, disks = [], serialLogPath } = options;
-  const acceleration =
-    accelerator === 'tcg'
-      ? ['-accel', 'tcg,thread=multi', '-cpu', 'max']
-      : ['-accel', accelerator, '-cpu', 'host'];
+  const acceleration = accelerator === 'tcg' ? 'tcg,thread=multi' : accelerator;
   return [
-    ...['-machine', 'q35', ...acceleration, '-m', String(memoryMb), '-smp', String(cpus)],
+    ...['-machine', 'q35', '-accel', acceleration, '-cpu', cpuFor(accelerator)],
+    ...['-m', String(memoryMb), '-smp', String(cpus)],
     ...['-display', 'none', '-monitor', 'none', '-serial', `file:${serialLogPath}`, '-no-reboot'],
     ...['-drive', `file=${escapeComma(overlay)},if=none,id=system,format=qcow2,cache=unsafe`],
     // Without bootindex the firmware may take one of the other disks for the system.
@@ -123,7 +120,8 @@ function sshOf(options: VmOptions, port: number): Ssh {
     StrictHostKeyChecking: 'no',
     UserKnownHostsFile: '/dev/null',
     LogLevel: 'ERROR',
-    ConnectTimeout: '30',
+    // QEMU accepts the connection long before the guest does: a short wait for the banner, and again.
+    ConnectTimeout: '8',
     ServerAliveInterval: '15',
     ServerAliveCountMax: '8',
     ControlPath: join(directory, 'ssh'),
@@ -174,7 +172,7 @@ function sshOf(options: VmOptions, port: number): Ssh {
 }
 
 async function waitForSsh(options: VmOptions, ssh: Ssh, poweredOn: number): Promise<void> {
-  const { clock, signal, sshDeadlineMs = 300_000, serialLogPath, onProgress = () => {} } = options;
+  const { clock, signal, sshDeadlineMs = 600_000, serialLogPath, onProgress = () => {} } = options;
   const deadline = poweredOn + sshDeadlineMs;
   while (clock.now() < deadline) {
     try {
@@ -188,7 +186,7 @@ async function waitForSsh(options: VmOptions, ssh: Ssh, poweredOn: number): Prom
     onProgress(
       `booting for ${Math.round((clock.now() - poweredOn) / 1000)} s: ${await readTail(serialLogPath)}`,
     );
-    await clock.sleep(2_000, signal);
+    await clock.sleep(1_000, signal);
   }
   const [last, console] = await Promise.all([
     readTail(join(options.directory, 'ssh.log')),

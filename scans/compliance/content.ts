@@ -22,6 +22,11 @@ export interface Content {
   rules: ReadonlyMap<string, Rule>;
 }
 
+/** Where only the kernel and the services of a running system put files. */
+const kernelFile = 'file below /proc, /sys or /run';
+const readsKernel = (object: Node): boolean =>
+  [object.path, object.filepath].some((path) => /^\^?\/(proc|sys|run|var\/run)(\/|$)/.test(textOf(path)));
+
 /**
  * Probes that read the kernel's or the service manager's state (or the process's own environment), not files.
  * `sysctl` reads /proc/sys, `systemdunit*` asks systemd over D-Bus. `partition` reads the mount table: where a
@@ -44,6 +49,7 @@ const liveKinds = new Set([
   'systemdunitdependency_object',
   'systemdunitproperty_object',
   'uname_object',
+  kernelFile,
 ]);
 
 /** OVAL's ids: definitions, tests, objects, states and variables all look like this. */
@@ -138,7 +144,7 @@ function liveProbesIn(definitions: readonly Node[]): (id: string) => string[] {
       for (const [kind, entries] of Object.entries(nodeOf(definition[section]) ?? {})) {
         for (const entry of listOf(entries)) {
           const id = String(entry['@id']);
-          kinds.set(id, kind);
+          kinds.set(id, section === 'objects' && readsKernel(entry) ? kernelFile : kind);
           references.set(id, [...referencesIn({ ...entry, '@id': '' })]);
         }
       }

@@ -13,6 +13,8 @@ export interface Waiver {
   reason: string;
   /** The last day it holds, YYYY-MM-DD (UTC). */
   expires: string;
+  /** What protects the image instead. */
+  compensation?: string | undefined;
 }
 
 export interface ReportedRule {
@@ -153,8 +155,8 @@ const rulePrefix = 'xccdf_org.ssgproject.content_rule_';
 function waiverOf(id: string, waivers: readonly Waiver[], at: string): ReportedRule['waiver'] {
   const waiver = waivers.find(({ rule }) => rule === id || `${rulePrefix}${rule}` === id);
   if (!waiver) return null;
-  const { owner, reason, expires } = waiver;
-  return { owner, reason, expires, expired: at.slice(0, 10) > expires };
+  const { rule: _rule, ...acceptance } = waiver;
+  return { ...acceptance, expired: at.slice(0, 10) > waiver.expires };
 }
 
 /** '2.9' before '2.10'; rules without a section last. */

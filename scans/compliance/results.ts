@@ -38,6 +38,8 @@ export interface AuditAnswer {
 /** A run that counts, with its answer. */
 export interface RawAudit extends AuditRun {
   answer: AuditAnswer;
+  /** How long oscap and its preparation took. */
+  seconds: number;
 }
 
 /** @throws Error with the reason why this run does not count */
