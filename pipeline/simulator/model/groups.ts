@@ -9,8 +9,9 @@ import { timestamp } from '../../clock.ts';
 import { ServiceError, validationError } from './errors.ts';
 import { newUuid, nextSerial } from './identity.ts';
 import { findImage } from './images.ts';
+import { counts } from './placement.ts';
 import { schedule } from './queue.ts';
-import { counts, lookAt, terminateMember } from './scaling.ts';
+import { lookAt, terminateMember } from './scaling.ts';
 import type { Activity, Group, GroupTag, Member, TemplateData, TemplateReference, World } from './state.ts';
 import { findTemplate, resolveVersion } from './templates.ts';
 

@@ -1,27 +1,30 @@
 /**
  * What Auto Scaling does by itself: keep the number of instances at desired, spread them over zones, take
- * members into service and out of it. What a user asks of a group is groups.ts; who is unhealthy is health.ts.
+ * members into service and out of it. Where it grows and who goes is placement.ts, what a user asks of a group is
+ * groups.ts, who is unhealthy is health.ts.
  *
  * Lifecycle: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html
- * Choice on scale-in: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-termination-policies.html
  * Suspension: https://docs.aws.amazon.com/autoscaling/ec2/userguide/understand-how-suspending-processes-affects-other-processes.html
- * Zones: https://docs.aws.amazon.com/autoscaling/ec2/userguide/auto-scaling-benefits.html#AutoScalingBehavior.InstanceUsage
  */
 import { timestamp } from '../../clock.ts';
 import { activitiesOf, begin, end, findActivity } from './activities.ts';
 import { ServiceError } from './errors.ts';
 import * as instances from './instances.ts';
 import { launchParameters } from './launching.ts';
+import {
+  addTo,
+  chooseVictim,
+  emptiestZone,
+  removeFrom,
+  type Spread,
+  sizeOf,
+  spreadOf,
+  unbalanced,
+} from './placement.ts';
 import { schedule } from './queue.ts';
 import type { Activity, Group, Instance, LaunchTemplate, Member, TemplateVersion, World } from './state.ts';
 import { deregister, register } from './targets.ts';
 import { findTemplate, resolveVersion } from './templates.ts';
-
-/** Members that count towards desired: launched or in service, and staying. */
-export const counts = (member: Member): boolean =>
-  member.lifecycle === 'Pending' || member.lifecycle === 'InService';
-
-export const capacity = (group: Group): number => Object.values(group.members).filter(counts).length;
 
 /** Auto Scaling looks at the group after `delayMs`, or sooner if it was going to. */
 export function lookAt(world: World, group: Group, delayMs = world.timing.reactionMs): void {
@@ -33,34 +36,35 @@ export function lookAt(world: World, group: Group, delayMs = world.timing.reacti
 
 /** Launches what is missing, terminates what is too much. */
 export function reconcile(world: World, group: Group): void {
-  const actual = capacity(group);
+  const spread = spreadOf(group);
+  const actual = sizeOf(spread);
   if (actual < group.desired) {
     if (group.suspended.Launch !== undefined) return;
     for (let count = actual; count < group.desired; count += 1) {
-      if (!launchMember(world, group, differenceCause(world, 'started', count, count + 1), null)) {
+      const cause = differenceCause(world, 'started', count, count + 1);
+      const member = launchMember(world, group, emptiestZone(group, spread), cause);
+      if (!member) {
         lookAt(world, group, world.timing.launchRetryMs);
         return;
       }
+      addTo(spread, member);
     }
   }
-  const rebalancing = Object.values(group.members).filter(
-    (member) => member.rebalancing && member.lifecycle === 'Pending',
-  ).length;
-  if (actual - rebalancing > group.desired) {
-    for (let count = actual - rebalancing; count > group.desired; count -= 1) {
-      if (!scaleInByOne(world, group, count)) break;
-    }
+  const rebalancing = [...spread.values()].flat().filter(isExtra).length;
+  for (let count = actual - rebalancing; count > group.desired; count -= 1) {
+    if (!scaleInByOne(world, group, spread, count)) break;
   }
-  considerRebalancing(world, group);
+  considerRebalancing(world, group, spread);
 }
+
+const isExtra = (member: Member): boolean => member.rebalancing && member.lifecycle === 'Pending';
 
 const differenceCause = (world: World, verb: 'started' | 'taken out of service', from: number, to: number) =>
   `At ${timestamp(world.now)} an instance was ${verb} in response to a difference between desired and actual ` +
   `capacity, ${to > from ? 'increasing' : 'shrinking'} the capacity from ${from} to ${to}.`;
 
-/** False when the launch failed; the activity then says why, as it does on AWS. */
-function launchMember(world: World, group: Group, cause: string, preferredZone: string | null): boolean {
-  const zone = preferredZone ?? emptiestZone(group);
+/** Null when the launch failed; the activity then says why, as it does on AWS. */
+function launchMember(world: World, group: Group, zone: string, cause: string): Member | null {
   const activity = begin(world, group.name, {
     description: 'Launching a new EC2 instance',
     cause,
@@ -90,7 +94,7 @@ function launchMember(world: World, group: Group, cause: string, preferredZone: 
     });
     activity.description += `: ${instance.id}`;
     activity.progress = 30;
-    group.members[instance.id] = {
+    const member: Member = {
       instanceId: instance.id,
       lifecycle: 'Pending',
       health: 'Healthy',
@@ -100,14 +104,15 @@ function launchMember(world: World, group: Group, cause: string, preferredZone: 
       template: { id: template.id, name: template.name, version: String(version.version) },
       joinedAt: world.now,
       inServiceAt: null,
-      rebalancing: preferredZone !== null,
+      rebalancing: false,
       activityId: activity.id,
     };
-    return true;
+    group.members[instance.id] = member;
+    return member;
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error;
     end(world, activity, 'Failed', `${error.message}. Launching EC2 instance failed.`);
-    return false;
+    return null;
   }
 }
 
@@ -146,28 +151,10 @@ const propagatedTags = (group: Group): Record<string, string> =>
       .map(([key, tag]) => [key, tag.value]),
   );
 
-/** Members that count, by zone; every zone of the group is there. */
-function spread(group: Group): Map<string, Member[]> {
-  const zones = new Map<string, Member[]>(group.zones.map((zone) => [zone, []]));
-  for (const member of Object.values(group.members)) {
-    if (!counts(member)) continue;
-    const zone = zones.get(member.zone);
-    if (zone) zone.push(member);
-    else zones.set(member.zone, [member]);
-  }
-  return zones;
-}
-
-function emptiestZone(group: Group): string {
-  const zones = spread(group);
-  return group.zones.reduce((best, zone) =>
-    zones.get(zone)!.length < zones.get(best)!.length ? zone : best,
-  );
-}
-
-function scaleInByOne(world: World, group: Group, count: number): boolean {
-  const victim = chooseVictim(world, group);
+function scaleInByOne(world: World, group: Group, spread: Spread, count: number): boolean {
+  const victim = chooseVictim(world, group, spread);
   if (victim) {
+    removeFrom(spread, victim);
     terminateMember(world, group, victim, differenceCause(world, 'taken out of service', count, count - 1));
     return true;
   }
@@ -188,78 +175,28 @@ function scaleInByOne(world: World, group: Group, count: number): boolean {
   return false;
 }
 
-/**
- * First the zone with most instances among those with an unprotected one, then the group's policies in order;
- * 'Default' is the oldest template version. What is left in a tie goes by age, then by id.
- */
-function chooseVictim(world: World, group: Group): Member | null {
-  let pool: Member[] = [];
-  let largest = -1;
-  for (const members of spread(group).values()) {
-    const eligible = members.filter(
-      (member) =>
-        !member.protectedFromScaleIn &&
-        !member.rebalancing &&
-        // "Suspending Terminate applies only to instances that are currently in the InService state."
-        (group.suspended.Terminate === undefined || member.lifecycle === 'Pending'),
-    );
-    if (eligible.length === 0) continue;
-    if (members.length > largest) {
-      pool = eligible;
-      largest = members.length;
-    } else if (members.length === largest) {
-      pool = pool.concat(eligible);
-    }
-  }
-  const policies = group.terminationPolicies.map((policy) => orders[policy] ?? byTemplate);
-  const ranked = pool.toSorted((a, b) => {
-    for (const order of [...policies, byAge]) {
-      const difference = order(a, b, world);
-      if (difference !== 0) return difference;
-    }
-    return a.instanceId < b.instanceId ? -1 : 1;
-  });
-  return ranked[0] ?? null;
-}
-
-type Order = (a: Member, b: Member, world: World) => number;
-const byAge: Order = (a, b) => a.joinedAt - b.joinedAt;
-const byTemplate: Order = (a, b, world) => {
-  const created = (member: Member): number => world.templates[member.template.id]?.createdAt ?? 0;
-  return created(a) - created(b) || Number(a.template.version) - Number(b.template.version);
-};
-const orders: Record<string, Order> = {
-  Default: byTemplate,
-  OldestLaunchTemplate: byTemplate,
-  OldestInstance: byAge,
-  NewestInstance: (a, b) => byAge(b, a, null as never),
-};
-
 /** A zone is two or more instances behind another: AZRebalance launches there first and terminates after. */
-function considerRebalancing(world: World, group: Group): void {
-  if (group.rebalanceDue !== null || !unbalanced(group)) return;
+function considerRebalancing(world: World, group: Group, spread: Spread): void {
+  if (group.rebalanceDue !== null || !unbalanced(spread)) return;
   group.rebalanceDue = world.now + world.timing.rebalanceMs;
   schedule(world, world.timing.rebalanceMs, { kind: 'group.rebalance', group: group.name });
 }
 
-function unbalanced(group: Group): boolean {
-  const sizes = [...spread(group).values()].map((members) => members.length);
-  return Math.max(...sizes) - Math.min(...sizes) > 1;
-}
-
 export function rebalance(world: World, group: Group): void {
   const { AZRebalance, Launch, Terminate } = group.suspended;
-  if (AZRebalance !== undefined || Launch !== undefined || !unbalanced(group)) return;
+  const spread = spreadOf(group);
+  if (AZRebalance !== undefined || Launch !== undefined || !unbalanced(spread)) return;
   const settled = Object.values(group.members).every((member) => member.lifecycle === 'InService');
   // Launched before terminated: "up to 10 percent larger than its maximum size" while it lasts, and for as
   // long as Terminate is suspended.
-  const size = capacity(group);
+  const size = sizeOf(spread);
   const room = size < group.max + Math.max(1, Math.floor(group.max / 10));
   if (settled && room && (size === group.desired || Terminate !== undefined)) {
     const cause = `At ${timestamp(world.now)} instances were launched to balance instances in zones.`;
-    launchMember(world, group, cause, emptiestZone(group));
+    const member = launchMember(world, group, emptiestZone(group, spread), cause);
+    if (member) member.rebalancing = true;
   }
-  considerRebalancing(world, group);
+  considerRebalancing(world, group, spread);
 }
 
 /** The instance runs: its member enters service and is registered with the group's load balancers. */

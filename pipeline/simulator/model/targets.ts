@@ -111,7 +111,9 @@ function registered(world: World, arn: string, instanceId: string, registration:
 
 /** A terminated instance is deregistered by the load balancer itself. */
 export function forgetInstance(world: World, instanceId: string): void {
-  for (const group of Object.values(world.targetGroups)) delete group.targets[instanceId];
+  for (const group of Object.values(world.targetGroups)) {
+    if (group.targets[instanceId]) delete group.targets[instanceId];
+  }
 }
 
 export interface TargetHealth {

@@ -15,7 +15,7 @@ interface Envelope {
 
 export function writeAnswer(envelope: Envelope, schema: NormalizedSchema, output: object): string {
   const { dialect, operation, namespace, requestId } = envelope;
-  const members = schema.isUnitSchema() ? '' : structure(schema, output as Record<string, unknown>);
+  const members = schema.isUnitSchema() ? '' : structure(schema, output);
   const content =
     dialect === 'ec2Query'
       ? element('requestId', escaped(requestId)) + members
@@ -39,41 +39,91 @@ export function writeError(envelope: Envelope, error: ServiceError): string {
 const prolog = '<?xml version="1.0" encoding="UTF-8"?>\n';
 const element = (name: string, content: string): string => `<${name}>${content}</${name}>`;
 
-function structure(schema: NormalizedSchema, value: Record<string, unknown>): string {
-  let text = '';
-  for (const [member, memberSchema] of schema.structIterator()) {
-    const item = value[member];
-    if (item === undefined || item === null) continue;
-    const own = memberSchema.getMemberTraits() as { xmlName?: string };
-    text += named(own.xmlName ?? member, memberSchema, item);
+/** Writes one value as an element of the given name. */
+type Writer = (name: string, value: unknown) => string;
+
+/** Schemas are read once: an answer of a thousand instances has fifty thousand elements of the same few shapes. */
+const writers = new WeakMap<NormalizedSchema, Writer>();
+
+function writerOf(schema: NormalizedSchema): Writer {
+  let writer = writers.get(schema);
+  if (!writer) {
+    writer = compile(schema);
+    writers.set(schema, writer);
   }
-  return text;
+  return writer;
 }
 
-function named(name: string, schema: NormalizedSchema, value: unknown): string {
-  if (schema.isListSchema()) {
-    const item = schema.getValueSchema();
-    const flat = Boolean(naming(schema).xmlFlattened);
-    const itemName = flat ? name : (naming(item).xmlName ?? 'member');
-    const items = (value as unknown[]).map((entry) => named(itemName, item, entry)).join('');
-    return flat ? items : element(name, items);
+function compile(schema: NormalizedSchema): Writer {
+  if (schema.isListSchema()) return listWriter(schema);
+  if (schema.isMapSchema()) return mapWriter(schema);
+  if (schema.isStructSchema()) {
+    const content = contentWriter(schema);
+    return (name, value) => element(name, content(value as Record<string, unknown>));
   }
-  if (schema.isMapSchema()) {
-    const keyName = naming(schema.getKeySchema()).xmlName ?? 'key';
-    const valueName = naming(schema.getValueSchema()).xmlName ?? 'value';
+  if (schema.isTimestampSchema()) {
+    return (name, value) => element(name, new Date(value as Date | number | string).toISOString());
+  }
+  if (schema.isBlobSchema()) {
+    return (name, value) => element(name, Buffer.from(value as Uint8Array).toString('base64'));
+  }
+  return (name, value) => element(name, escaped(String(value)));
+}
+
+function listWriter(schema: NormalizedSchema): Writer {
+  const item = schema.getValueSchema();
+  const itemName = naming(item).xmlName ?? 'member';
+  const flat = Boolean(naming(schema).xmlFlattened);
+  const write = lazily(item);
+  return (name, value) => {
+    const items = (value as unknown[]).map((entry) => write(flat ? name : itemName, entry)).join('');
+    return flat ? items : element(name, items);
+  };
+}
+
+function mapWriter(schema: NormalizedSchema): Writer {
+  const keyName = naming(schema.getKeySchema()).xmlName ?? 'key';
+  const item = schema.getValueSchema();
+  const itemName = naming(item).xmlName ?? 'value';
+  const write = lazily(item);
+  return (name, value) => {
     const entries = Object.entries(value as Record<string, unknown>).map(([key, entry]) =>
-      element('entry', element(keyName, escaped(key)) + named(valueName, schema.getValueSchema(), entry)),
+      element('entry', element(keyName, escaped(key)) + write(itemName, entry)),
     );
     return element(name, entries.join(''));
-  }
-  if (schema.isStructSchema()) return element(name, structure(schema, value as Record<string, unknown>));
-  return element(name, escaped(scalar(schema, value)));
+  };
 }
 
-function scalar(schema: NormalizedSchema, value: unknown): string {
-  if (schema.isTimestampSchema()) return new Date(value as Date | number | string).toISOString();
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  return String(value);
+function contentWriter(schema: NormalizedSchema): (value: Record<string, unknown>) => string {
+  const members = [...schema.structIterator()].map(([member, memberSchema]) => {
+    const own = memberSchema.getMemberTraits() as { xmlName?: string };
+    return { member, name: own.xmlName ?? member, write: lazily(memberSchema) };
+  });
+  return (value) => {
+    let text = '';
+    for (const { member, name, write } of members) {
+      const item = value[member];
+      if (item !== undefined && item !== null) text += write(name, item);
+    }
+    return text;
+  };
+}
+
+/** Shapes may contain themselves, so the writer of a part is made when it is first needed. */
+const lazily =
+  (schema: NormalizedSchema): Writer =>
+  (name, value) =>
+    writerOf(schema)(name, value);
+
+const answers = new WeakMap<NormalizedSchema, (value: Record<string, unknown>) => string>();
+
+function structure(schema: NormalizedSchema, output: object): string {
+  let content = answers.get(schema);
+  if (!content) {
+    content = contentWriter(schema);
+    answers.set(schema, content);
+  }
+  return content(output as Record<string, unknown>);
 }
 
 const entities: Record<string, string> = {
