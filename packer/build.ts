@@ -122,7 +122,7 @@ export async function buildLocalImage(options: {
     return {
       disk: { path, sha256, bytes },
       builder,
-      tools: { packer: version.text, ...(await toolVersions(signal)) },
+      tools: { packer: version.text, ...(await toolVersions(['qemu-img', 'oscap', 'mmdebstrap'], signal)) },
       provisionersSha256: await provisionersDigest(),
     };
   } finally {
@@ -227,17 +227,22 @@ async function run(command: string, args: readonly string[], signal?: AbortSigna
   }
 }
 
-async function toolVersions(signal?: AbortSignal): Promise<Record<string, string>> {
-  const asked: [string, string[], RegExp][] = [
-    ['qemu-img', ['--version'], /version (\S+)/],
-    ['oscap', ['--version'], /oscap\) (\S+)/],
-    ['mmdebstrap', ['--version'], /mmdebstrap (\S+)/],
-  ];
+const versionOf = {
+  'qemu-img': { args: ['--version'], pattern: /version (\S+)/ },
+  oscap: { args: ['--version'], pattern: /oscap\) (\S+)/ },
+  mmdebstrap: { args: ['--version'], pattern: /mmdebstrap (\S+)/ },
+} as const;
+
+/** Name → version of the given programs, for the lineage. */
+export async function toolVersions(
+  names: (keyof typeof versionOf)[],
+  signal?: AbortSignal,
+): Promise<Record<string, string>> {
   const versions: Record<string, string> = {};
-  for (const [command, args, pattern] of asked) {
-    const { stdout } = await execa(command, args, { reject: false, ...(signal && { cancelSignal: signal }) });
-    const version = pattern.exec(stdout ?? '')?.[1];
-    if (version) versions[command] = version;
+  for (const name of names) {
+    const { args, pattern } = versionOf[name];
+    const { stdout } = await execa(name, args, { reject: false, ...(signal && { cancelSignal: signal }) });
+    versions[name] = pattern.exec(stdout ?? '')?.[1] ?? 'unknown';
   }
   return versions;
 }

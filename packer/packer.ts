@@ -96,8 +96,10 @@ export async function runPacker(options: {
   logFile: string;
   progress: Progress;
   signal?: AbortSignal | undefined;
+  /** Sees every line Packer says, for facts it tells in no other way. */
+  onText?: (text: string) => void;
 }): Promise<string> {
-  const { binary, version, only, variables, directory, logFile, progress, signal } = options;
+  const { binary, version, only, variables, directory, logFile, progress, signal, onText } = options;
   const template = join(directory, 'template');
   await assembleTemplate(template, version);
   const env = {
@@ -156,6 +158,7 @@ export async function runPacker(options: {
       const spoken = text.replace(/^(==> |--> | {4})[\w.-]+: ?/, '').trimEnd();
       log.write(`${spoken}\n`);
       if (spoken.trim() === '') continue;
+      onText?.(spoken.trim());
       said.push(spoken.trim());
       if (said.length > 200) said.shift();
       progress.update(spoken.trim());

@@ -11,25 +11,23 @@ build {
     "source.amazon-ebs.instance",
   ]
 
-  # A booted machine: hand over the inputs, then run the scripts there as root.
+  # A booted machine: wait until it has finished booting (cloud-init still installs keys and grows the disk when
+  # sshd answers), hand over the inputs, then run the scripts there as root. Through sh, because the benchmark
+  # mounts /tmp noexec.
+  provisioner "shell" {
+    except          = ["null.chroot"]
+    execute_command = "sh {{ .Path }}"
+    inline          = ["cloud-init status --wait >/dev/null || true", "mkdir /tmp/drover"]
+  }
   provisioner "file" {
     except      = ["null.chroot"]
-    source      = var.inputs
+    source      = "${var.inputs}/"
     destination = "/tmp/drover"
   }
   provisioner "shell" {
     except           = ["null.chroot"]
     environment_vars = ["DROVER_INPUTS=/tmp/drover"]
-    # Through sh, because the benchmark mounts /tmp noexec.
-    execute_command = "chmod 644 {{ .Path }}; sudo -n env {{ .Vars }} sh {{ .Path }}"
-    # The harness waits for boot to end: cloud-init still installs keys and grows the disk when sshd answers.
-    inline_shebang = "/bin/sh -e"
-    inline         = ["cloud-init status --wait >/dev/null || true"]
-  }
-  provisioner "shell" {
-    except           = ["null.chroot"]
-    environment_vars = ["DROVER_INPUTS=/tmp/drover"]
-    execute_command  = "chmod 644 {{ .Path }}; sudo -n env {{ .Vars }} sh {{ .Path }}"
+    execute_command  = "sudo -n env {{ .Vars }} sh {{ .Path }}"
     scripts = [
       "${var.packer}/provisioners/update.sh",
       "${var.packer}/provisioners/packages.sh",
