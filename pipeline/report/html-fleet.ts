@@ -46,7 +46,7 @@ function renderChange(group: GroupState, before: GroupBaseline): Markup {
     value: (state: GroupBaseline) => string,
   ): [(s: GroupBaseline) => Content, (s: GroupBaseline) => string] => [value, value];
   const dots = (state: GroupBaseline) => [
-    html`<span class="dots" aria-hidden="true">${state.instances.map((i) => html`<i class="${target !== null && i.version === target && 'on'}${!i.healthy && ' sick'}"></i>`)}</span>`,
+    html`<span class="dots" aria-hidden="true">${staying(state.instances).map((i) => html`<i class="${target !== null && i.version === target && 'on'}${!i.healthy && ' sick'}"></i>`)}</span>`,
     instancesByVersion(state),
   ];
   return html`<div class="body"><div>${group.reason && html`<p class="reason">${group.reason}</p>`}${chart}</div>
@@ -61,7 +61,7 @@ ${row(
 ${row('Desired', ...text((s) => `${s.desired} (min ${s.min}, max ${s.max})`))}
 ${row('Suspended', ...text((s) => (s.suspendedProcesses.length > 0 ? s.suspendedProcesses.join(', ') : 'nothing')))}
 </tbody></table></div></div>
-<details><summary>Instances, ${before.instances.length} before${after && `, ${after.instances.length} after`}</summary>${renderInstances(before, after)}</details>
+<details><summary>Instances, ${staying(before.instances).length} before${after && `, ${staying(after.instances).length} after`}</summary>${renderInstances(before, after)}</details>
 ${renderAnswers(group)}`;
 }
 
@@ -70,10 +70,14 @@ const versionText = (state: GroupBaseline): string =>
     ? `v${state.resolvedVersion}`
     : `${state.templateVersion} = v${state.resolvedVersion}`;
 
+/** Without those on their way out: an old instance may still be terminating when its group has finished. */
+export const staying = (instances: GroupBaseline['instances']): GroupBaseline['instances'] =>
+  instances.filter(({ lifecycle }) => !/^(Terminat|Detach)/.test(lifecycle));
+
 /** '3 × v4, 1 × v3'. */
 function instancesByVersion({ instances }: GroupBaseline): string {
   const counts = new Map<string, number>();
-  for (const { version } of instances) {
+  for (const { version } of staying(instances)) {
     const name = version === null ? 'no version' : `v${version}`;
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }

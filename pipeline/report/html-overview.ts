@@ -1,6 +1,7 @@
 /** The report's top: how the release ended, in one sentence, and the figures and facts a reader asks for first. */
 import type { GroupState, ReleaseState } from '../journal/fold.ts';
 import type { Findings } from './html-findings.ts';
+import { staying } from './html-fleet.ts';
 import {
   badge,
   type Content,
@@ -38,6 +39,10 @@ export const statusWord: Record<ReleaseState['status'], string> = {
 export function headline(state: ReleaseState): string {
   const image = state.image ? state.image.name : 'no image';
   const changed = plural(state.groups.filter((group) => group.baseline !== null).length, 'group');
+  if (!state.image && state.status === 'open')
+    return 'The release is on its way; no image has been built yet';
+  if (!state.image && state.status === 'interrupted')
+    return 'The release was interrupted before an image was built';
   switch (state.status) {
     case 'promoted':
       return `${changed} moved to ${image}`;
@@ -83,8 +88,9 @@ ${fact('Journal', plural(state.records, 'record'))}
 const fact = (name: string, value: Content) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
 
 function tiles(state: ReleaseState, findings: Findings, elapsedMs: number): Markup[] {
-  const replaced = state.groups.reduce((sum, group) => sum + replacedIn(group), 0);
-  const total = state.groups.reduce((sum, group) => sum + (group.baseline?.instances.length ?? 0), 0);
+  const replaced = state.groups.reduce((sum, group) => sum + onNewImage(group, state), 0);
+  const current = ({ after, baseline }: GroupState) => staying((after ?? baseline)?.instances ?? []).length;
+  const total = state.groups.reduce((sum, group) => sum + current(group), 0);
   const lowest = lowestCapacity(state.groups);
   const { compliance, updates } = findings;
   const score = compliance?.scoreNetOfWaivers ?? compliance?.score ?? null;
@@ -128,12 +134,9 @@ function interruptionNote({ interruptions }: ReleaseState): string {
   return resumed > 0 ? `resumed ${resumed === 1 ? 'once' : `${resumed} times`}` : 'in one go';
 }
 
-function replacedIn({ after, baseline }: GroupState): number {
-  if (!after || !baseline) return 0;
-  const before = new Set(baseline.instances.map((instance) => instance.id));
-  return after.resolvedVersion === baseline.resolvedVersion
-    ? 0
-    : after.instances.filter((i) => !before.has(i.id) && i.version === after.resolvedVersion).length;
+function onNewImage({ after }: GroupState, { image }: ReleaseState): number {
+  if (!after || after.imageId === null || after.imageId !== image?.id) return 0;
+  return staying(after.instances).filter((instance) => instance.version === after.resolvedVersion).length;
 }
 
 /** The lowest healthy-to-desired ratio any group showed while it was being rolled. */

@@ -55,6 +55,7 @@ dl.facts dd{overflow-wrap:anywhere}
 .timeline .took{position:absolute;top:8px;font-size:13px;color:var(--muted);white-space:nowrap;padding:0 8px}
 .timeline .sub .took{top:4px}
 .timeline .took.inside{color:var(--bg);font-weight:600}
+.timeline .took.boxed{color:var(--ink);background:var(--bg);border-radius:4px;margin-left:8px;font-weight:400}
 .timeline .took.left{transform:translateX(-100%)}
 .timeline .mark{position:absolute;top:0;bottom:0;width:0;border-left:2px dashed var(--warn)}
 .timeline .axis .track{height:24px;background:none;font-size:12px;color:var(--muted)}

@@ -82,17 +82,13 @@ function renderRow(row: Row, at: (ms: number) => number, marks: Markup[]): Marku
   const left = at(row.fromMs);
   const width = Math.max(0, at(row.toMs) - left);
   // The time stands in the bar when it fits, else behind it, else, at the right edge, before it.
-  const place =
-    width > 18 && !row.sub && row.look !== 'running' && row.look !== 'interrupted'
-      ? 'inside'
-      : left + width > 86
-        ? 'left'
-        : '';
-  const takes = place === 'inside' || place === 'left' ? left : left + width;
-  const state = row.look === 'passed' || row.look === 'rollback' ? '' : ` ${row.look}`;
+  const solid = !row.sub && row.look !== 'running' && row.look !== 'interrupted';
+  const place = width > 18 && solid ? 'inside' : left + width < 86 ? '' : left > 20 ? 'left' : 'inside boxed';
+  const takes = place === '' ? left + width : left;
+  const ending = row.look === 'passed' || row.look === 'rollback' ? '' : ` ${row.look}`;
   return html`<div class="row${row.sub && ' sub'}"><div class="name"><b>${row.name}</b>${row.summary && html`<p>${row.summary}</p>`}</div><div class="track">${marks}
 <div class="bar ${row.look}" style="left:${coordinate(left)}%;width:${coordinate(width)}%"></div>
-<div class="took ${place}" style="left:${coordinate(takes)}%">${duration(row.toMs - row.fromMs)}${state}</div></div></div>`;
+<div class="took ${place}" style="left:${coordinate(takes)}%">${duration(row.toMs - row.fromMs)}${ending}</div></div></div>`;
 }
 
 function axis(fromMs: number, toMs: number, tickMs: number): Markup[] {

@@ -152,6 +152,9 @@ export async function tellStory(story: Story): Promise<void> {
     clock.advance(10_000);
     for (const group of members) {
       const after = snapshot(group, group.version + 1, imageId);
+      // The last one replaced is still on its way out when the group has finished.
+      const last = snapshot(group, group.version, previousImageId).instances.at(-1)!;
+      after.instances.push({ ...last, lifecycle: 'Terminating:Wait', healthy: false });
       const reason = `${group.desired} of ${group.desired} instances serve on v${group.version + 1}`;
       await say({ type: 'group.finished', data: { group: group.name, outcome: 'promoted', reason, after } });
     }
