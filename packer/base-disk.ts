@@ -116,6 +116,7 @@ export async function ensureBaseDisk(options: {
     throw new Refused('environment', 'building a base disk needs root', 'Run the command again with sudo.');
   }
   await mkdir(home, { recursive: true });
+  await sweep(home, clock.now());
   const work = await mkdtemp(join(home, '.making-'));
   try {
     const facts = await make(work, progress, signal);
@@ -157,6 +158,14 @@ async function prune(home: string, distribution: string): Promise<void> {
   );
   for (const { name } of aged.sort((a, b) => b.at - a.at).slice(2)) {
     await rm(join(home, name), { recursive: true, force: true });
+  }
+}
+
+/** Removes what killed runs left. Making a disk takes minutes: a day-old directory is nobody's work any more. */
+async function sweep(home: string, now: number): Promise<void> {
+  for (const name of (await readdir(home)).filter((it) => it.startsWith('.making-'))) {
+    const path = join(home, name);
+    if ((await stat(path)).mtimeMs < now - 86_400_000) await rm(path, { recursive: true, force: true });
   }
 }
 

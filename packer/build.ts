@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
@@ -70,6 +70,10 @@ export async function buildLocalImage(options: {
   await mkdir(outputDir, { recursive: true });
   const logFile = join(outputDir, 'packer.log');
   await rm(logFile, { force: true });
+  // A release has one build at a time (its lease sees to that): what a killed one left is nobody's.
+  for (const name of await readdir(outputDir)) {
+    if (name.startsWith('.building-')) await rm(join(outputDir, name), { recursive: true, force: true });
+  }
   const work = await mkdtemp(join(outputDir, '.building-'));
   try {
     const inputs = join(work, 'inputs');

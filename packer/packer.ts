@@ -114,17 +114,14 @@ export async function runPacker(options: {
     reject: false,
     all: true,
     stdin: 'ignore',
-    // An interrupt from the terminal reaches only us; we pass it on once, because a second one makes Packer
-    // leave its mounts and machines behind.
+    // A process group of its own: an interrupt from the terminal reaches only us, and `interruptible` passes it on
+    // once. A second one would make Packer leave its machines behind.
     detached: true,
-    killSignal: 'SIGINT',
-    forceKillAfterDelay: cleanupMs,
-    ...(signal && { cancelSignal: signal }),
   } as const;
 
   if (!version.bundlesPlugins) {
     progress.update('Packer: plugins');
-    const init = await execa(binary, ['init', template], common);
+    const init = await interruptible(execa(binary, ['init', template], common), signal);
     signal?.throwIfAborted();
     if (init.exitCode !== 0) {
       throw new Refused(
@@ -150,6 +147,7 @@ export async function runPacker(options: {
     ],
     { ...common, buffer: false },
   );
+  const ended = interruptible(packer, signal);
   for await (const raw of packer.iterable({ from: 'all' })) {
     const line = parseLine(raw);
     if (line?.type === 'artifact' && line.data[1] === 'id') artifact = line.data[2] ?? '';
@@ -164,7 +162,7 @@ export async function runPacker(options: {
       progress.update(spoken.trim());
     }
   }
-  const result = await packer;
+  const result = await ended;
   await new Promise<void>((done) => log.end(done));
   signal?.throwIfAborted();
   if (result.exitCode !== 0) {
@@ -175,6 +173,37 @@ export async function runPacker(options: {
     );
   }
   return artifact;
+}
+
+/**
+ * On abort, interrupts Packer and what it runs, as Ctrl-C in a terminal would (Packer alone waits for the script it
+ * is running to end), and kills the group if it does not come to its end.
+ */
+async function interruptible<T>(child: PromiseLike<T> & { pid?: number }, signal?: AbortSignal): Promise<T> {
+  const { pid } = child;
+  let running = true;
+  const interrupt = () => {
+    tell(pid, 'SIGINT');
+    AbortSignal.timeout(cleanupMs).addEventListener('abort', () => running && tell(pid, 'SIGKILL'));
+  };
+  if (signal?.aborted) interrupt();
+  signal?.addEventListener('abort', interrupt, { once: true });
+  try {
+    return await child;
+  } finally {
+    running = false;
+    signal?.removeEventListener('abort', interrupt);
+  }
+}
+
+function tell(group: number | undefined, signalName: NodeJS.Signals): void {
+  if (group === undefined) return;
+  try {
+    process.kill(-group, signalName);
+  } catch (error) {
+    // It ended by itself in the meantime.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 /** The last lines before Packer's own epilogue, which says nothing new. */
