@@ -5,8 +5,9 @@
  */
 import { type Cloud, CloudError, type GroupObservation } from '../cloud/cloud.ts';
 import { reasonOf } from '../errors.ts';
-import type { Journal } from '../journal/records.ts';
+import type { EntryOf, Journal } from '../journal/records.ts';
 import type { JsonObject } from '../json.ts';
+import { doubted } from './doubts.ts';
 import { drainOf } from './drains/drains.ts';
 import { applied } from './owed.ts';
 import type { Action, Assignment, Memory } from './state.ts';
@@ -32,13 +33,17 @@ export async function act(
   for (const action of actions) {
     // Between two calls is the safe point: nothing is half done.
     if (hands.signal.aborted) return memory;
+    const { type, why, ...given } = action;
+    const key = nextKey(hands.journal, group.name, type);
     try {
-      await recorded(hands, group.name, action.type, argumentsOf(action), action.why, () =>
-        perform(hands, assignment, group, action),
+      await recorded(
+        hands,
+        { key, group: group.name, action: type, arguments: given as unknown as JsonObject, why },
+        () => perform(hands, assignment, group, action),
       );
     } catch (error) {
       if (!(error instanceof CloudError)) throw error;
-      if (error.outcomeUnknown) return { ...memory, uncertain: [...memory.uncertain, action] };
+      if (error.outcomeUnknown) return doubted(memory, key, action);
       const counts = transient.has(error.code) ? 0 : 1;
       return { ...memory, refusals: { count: memory.refusals.count + counts, last: error.message } };
     }
@@ -47,22 +52,21 @@ export async function act(
   return actions.length > 0 ? { ...memory, refusals: { count: 0, last: '' } } : memory;
 }
 
-/**
- * One call between its intent and its outcome. Keys count the intents of a group, so that every attempt has its
- * own. @throws what the call throws, after its outcome has been written
- */
+/** Keys count the intents of a group, so that every attempt has its own. */
+export function nextKey(journal: Journal, group: string, action: string): string {
+  const earlier = journal.records().filter((r) => r.type === 'intent' && r.data.group === group).length;
+  return `${group}/${earlier + 1}-${action}`;
+}
+
+/** One call between its intent and its outcome. @throws what the call throws, after its outcome has been written */
 export async function recorded<T>(
   { journal }: Pick<Hands, 'journal'>,
-  group: string,
-  action: string,
-  given: JsonObject,
-  why: string,
+  intent: EntryOf<'intent'>['data'],
   call: () => Promise<T>,
   resultOf: (value: T) => JsonObject | null = () => null,
 ): Promise<T> {
-  const earlier = journal.records().filter((r) => r.type === 'intent' && r.data.group === group).length;
-  const key = `${group}/${earlier + 1}-${action}`;
-  await journal.append({ type: 'intent', data: { key, group, action, arguments: given, why } });
+  const { key } = intent;
+  await journal.append({ type: 'intent', data: intent });
   let value: T;
   try {
     value = await call();
@@ -84,9 +88,16 @@ export async function recorded<T>(
   return value;
 }
 
-/** The action without its kind and reason, as owed.ts reads it back. */
-function argumentsOf({ type: _type, why: _why, ...given }: Action): JsonObject {
-  return given as unknown as JsonObject;
+/** Writes what looking again has shown about calls whose outcome was unknown. */
+export async function recordResolved(journal: Journal, { resolved }: Memory): Promise<void> {
+  for (const { key, done } of resolved) {
+    const result = done && 'instances' in done ? { instances: done.instances } : null;
+    const error = done ? null : 'no answer came, and nothing shows that it was carried out';
+    await journal.append({
+      type: 'outcome',
+      data: { key, status: done ? 'done' : 'failed', result, error },
+    });
+  }
 }
 
 async function perform(

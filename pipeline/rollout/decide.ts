@@ -31,14 +31,10 @@ export function decide(assignment: Assignment, snapshot: Snapshot, previous: Mem
   const before = look(assignment, snapshot, perceived);
   const failure = failureOf(assignment, snapshot, perceived, before);
   if (failure) return ended('failed', assignment, perceived, before, failure);
-  if (perceived.divergedTo !== null) {
-    return {
-      actions: [],
-      memory: perceived,
-      status: 'rolling',
-      reasons: [`desired reads ${perceived.divergedTo}, not ${perceived.owed.expected}; looking again`],
-      sizes: sizesOf(assignment, before),
-    };
+  const doubt = doubtOf(perceived);
+  if (doubt) {
+    const sizes = sizesOf(assignment, before);
+    return { actions: [], memory: perceived, status: 'rolling', reasons: [doubt], sizes };
   }
 
   const { going, released } = choose(assignment, snapshot, perceived, before);
@@ -59,6 +55,13 @@ export function decide(assignment: Assignment, snapshot: Snapshot, previous: Mem
     ...(raised === view.desired ? giveBack(snapshot, memory, view) : []),
   ];
   return conclude(assignment, snapshot, memory, view, actions);
+}
+
+/** What must be seen again before anything may be built on it; null when all is clear. */
+function doubtOf({ divergence, owed, uncertain }: Memory): string | null {
+  if (divergence) return `desired reads ${divergence.to}, not ${owed.expected}; looking again`;
+  const [first] = uncertain;
+  return first ? `no answer to '${first.action.type}' came; looking whether it was carried out` : null;
 }
 
 /** Desired while `active` instances are still to be replaced. */

@@ -7,7 +7,7 @@ import { type Cloud, CloudError, type GroupObservation } from '../cloud/cloud.ts
 import { Interrupted, Refused, reasonOf, Stuck } from '../errors.ts';
 import type { Journal } from '../journal/records.ts';
 import type { Progress } from '../report/progress.ts';
-import { act } from './act.ts';
+import { act, recordResolved } from './act.ts';
 import { decide } from './decide.ts';
 import { assertSafe } from './invariants.ts';
 import { delayMs, firstPace, nextPace, type Pace } from './pace.ts';
@@ -151,6 +151,7 @@ async function decideLane(
   const snapshot = await see(deps, assignment, memory, group, isSoaked);
   const decision = decide(assignment, snapshot, memory);
   assertSafe(assignment, snapshot, memory, decision);
+  await recordResolved(deps.journal, decision.memory);
   const isNew = await lane.reporter.report(snapshot, decision);
   lane.decision = decision;
   lane.memory = decision.memory;
@@ -161,8 +162,10 @@ async function decideLane(
   return { lane, group, decision, isBusy: isNew || actions.length > 0 || isConvincing(decision) };
 }
 
-/** Somebody is on the way from the first pass to the last: worth looking soon. */
+/** Something has been seen that must be seen again, the sooner the better. */
 const isConvincing = ({ memory }: Decision): boolean =>
+  memory.divergence !== null ||
+  memory.uncertain.length > 0 ||
   Object.values(memory.instances).some(({ passes, served }) => passes > 0 && !served);
 
 /** All values, or the first error; but only after everything under way has come to an end. */

@@ -7,11 +7,12 @@ import { CloudError, type GroupObservation } from '../cloud/cloud.ts';
 import { Refused } from '../errors.ts';
 import type { GroupBaseline, JournalRecord } from '../journal/records.ts';
 import { sha256 } from '../json.ts';
-import { recorded } from './act.ts';
+import { nextKey, recorded } from './act.ts';
 import { baselineOf, journaledBaseline, missingGroup } from './baseline.ts';
 import { drive, type Ending, type RolloutDeps } from './drive.ts';
 import { withSteps } from './group-steps.ts';
-import { freshMemory, recalled } from './owed.ts';
+import { freshMemory } from './owed.ts';
+import { recalled } from './recall.ts';
 import type { GroupSpec, WaveSpec } from './spec.ts';
 import type { Assignment } from './state.ts';
 import { holderOf } from './tags.ts';
@@ -193,10 +194,13 @@ async function createVersion(
     // The new version would be the latest at once: whatever launches before the group is pinned would be on it.
     await recorded(
       deps,
-      group.name,
-      'pin',
-      { version: resolvedVersion },
-      `${templateVersion} would follow the version about to be made`,
+      {
+        key: nextKey(journal, group.name, 'pin'),
+        group: group.name,
+        action: 'pin',
+        arguments: { version: resolvedVersion },
+        why: `${templateVersion} would follow the version about to be made`,
+      },
       () => cloud.updateGroup(group.name, { templateVersion: resolvedVersion }),
     );
   }
@@ -204,10 +208,13 @@ async function createVersion(
   const token = sha256(`${release} ${group.name}`);
   return await recorded(
     deps,
-    group.name,
-    'template',
-    { templateId, sourceVersion: String(resolvedVersion), imageId: image.id, token },
-    `launch template ${templateName} gets a version that launches ${image.name}`,
+    {
+      key: nextKey(journal, group.name, 'template'),
+      group: group.name,
+      action: 'template',
+      arguments: { templateId, sourceVersion: String(resolvedVersion), imageId: image.id, token },
+      why: `launch template ${templateName} gets a version that launches ${image.name}`,
+    },
     () =>
       cloud.createTemplateVersion({
         templateId,

@@ -2,19 +2,20 @@
  * Snapshot and previous memory → present memory: what became of uncertain calls, who else changed the group, who
  * passed and who died. Pure, and the first half of every decision.
  */
+
+import { settled, sightings } from './doubts.ts';
 import { remembered } from './health.ts';
 import { counted, leaving } from './members.ts';
-import { settled } from './owed.ts';
 import type { Assignment, Memory, Owed, Snapshot } from './state.ts';
 
 export function perceive(assignment: Assignment, snapshot: Snapshot, previous: Memory): Memory {
   const { group, now } = snapshot;
   const memory = settled(previous, group);
-  const { owed, divergedTo } = wantedNow(memory, snapshot);
+  const { owed, divergence } = wantedNow(memory, snapshot);
   return {
     ...remembered(assignment, snapshot, memory),
     owed: limitsNow(owed, group.max),
-    divergedTo,
+    divergence,
     drains: presentDrains(memory, snapshot),
     shortSince: shortSince(memory, group, now),
   };
@@ -22,22 +23,24 @@ export function perceive(assignment: Assignment, snapshot: Snapshot, previous: M
 
 /**
  * Desired belongs to the user and the autoscaler. When it reads anything but the engine's own number, that is
- * what they want, taken as absolute: people, schedules and target tracking all set absolute numbers. Reads may be
- * stale just after the engine's own call, so a number counts when it is seen twice; until then nothing is done.
+ * what they want, taken as absolute: people, schedules and target tracking all set absolute numbers. Until it is
+ * certain nothing is done that depends on it.
  */
-function wantedNow(memory: Memory, { group }: Snapshot): Pick<Memory, 'owed' | 'divergedTo'> {
-  const { owed } = memory;
-  if (group.desired === owed.expected) return { owed, divergedTo: null };
-  if (memory.divergedTo !== group.desired) return { owed, divergedTo: group.desired };
+function wantedNow(memory: Memory, { group }: Snapshot): Pick<Memory, 'owed' | 'divergence'> {
+  const { owed, divergence } = memory;
+  const to = group.desired;
+  if (to === owed.expected) return { owed, divergence: null };
+  const seen = divergence?.to === to ? divergence.seen + 1 : 1;
+  if (seen < sightings) return { owed, divergence: { to, seen } };
   // Within the engine's own headroom above MaxSize nobody may settle.
-  const limit = owed.max && group.max === owed.max.to ? owed.max.from : group.max;
-  const wanted = Math.min(group.desired, limit);
-  return { owed: { ...owed, wanted, expected: group.desired }, divergedTo: null };
+  const limit = owed.max?.raised.includes(group.max) ? owed.max.from : group.max;
+  return { owed: { ...owed, wanted: Math.min(to, limit), expected: to }, divergence: null };
 }
 
 /** A MaxSize that is neither ours nor the old one was set by somebody else, and is theirs to keep. */
 function limitsNow(owed: Owed, max: number): Owed {
-  return owed.max && max !== owed.max.to && max !== owed.max.from ? { ...owed, max: null } : owed;
+  if (!owed.max || max === owed.max.from || owed.max.raised.includes(max)) return owed;
+  return { ...owed, max: null };
 }
 
 /** A victim that died by itself needs no drain any more. */

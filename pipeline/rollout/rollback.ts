@@ -12,7 +12,8 @@ import { baselineOf, journaledBaseline } from './baseline.ts';
 import { drive, type Ending, type RolloutDeps, type Track } from './drive.ts';
 import { journaledVersion } from './engine.ts';
 import { withSteps } from './group-steps.ts';
-import { freshMemory, recalled } from './owed.ts';
+import { freshMemory } from './owed.ts';
+import { recalled } from './recall.ts';
 import type { GroupSpec } from './spec.ts';
 import type { Assignment } from './state.ts';
 

@@ -53,8 +53,8 @@ export interface Owed {
   wanted: number;
   /** What desired reads as long as nobody else changes it: `wanted` plus the engine's own raise. */
   expected: number;
-  /** MaxSize as the user had it and as the engine raised it. */
-  max: { from: number; to: number } | null;
+  /** MaxSize as the user had it, and every value the engine raised it to. */
+  max: { from: number; raised: number[] } | null;
   /** Processes the engine suspended. */
   suspended: string[];
   /** The engine's tags are on the group. */
@@ -104,14 +104,22 @@ export interface Memory {
   losses: { count: number; last: string };
   /** Consecutive ticks in which an action was refused. */
   refusals: { count: number; last: string };
-  /** A desired nobody here set, seen once; it counts when it is seen again. */
-  divergedTo: number | null;
+  /** A desired nobody here set, and how often in a row it was seen; null when desired is as expected. */
+  divergence: { to: number; seen: number } | null;
   /** The zones have been evened out once. */
   evened: boolean;
   /** When the group was first seen completely replaced. */
   replacedAt: number | null;
-  /** Calls whose outcome is not known; the next observation tells. */
-  uncertain: Action[];
+  /** Calls whose outcome is not known, by intent, and how many observations have not shown them carried out. */
+  uncertain: Doubt[];
+  /** Doubts this tick has resolved: what was carried out, null for nothing. To be journaled before the next call. */
+  resolved: { key: string; done: Action | null }[];
+}
+
+export interface Doubt {
+  key: string;
+  action: Action;
+  unseen: number;
 }
 
 /** Everything the engine ever does to a group. `why` is for the journal and the reader. */

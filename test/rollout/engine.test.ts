@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { type Cloud, CloudError } from '../../pipeline/cloud/cloud.ts';
 import { Interrupted, Refused, Stuck } from '../../pipeline/errors.ts';
 import type { EntryOf, EntryType } from '../../pipeline/journal/records.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
@@ -243,6 +244,79 @@ describe('what others do meanwhile', () => {
       kind: 'invalid',
       remedy: expect.stringContaining('fleet.production.waves'),
     });
+  });
+});
+
+describe('a cloud that misbehaves', () => {
+  test('stale answers delay the rollout and change nothing else', async () => {
+    const fleet = fleetOf({ web: { desired: 4, min: 1 } }, { specs: { web: { surge: { instances: 2 } } } });
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    let last: Awaited<ReturnType<typeof fleet.cloud.observe>> = [];
+    let calls = 0;
+    const cloud = {
+      ...fleet.cloud,
+      async observe(...given: Parameters<typeof fleet.cloud.observe>) {
+        calls += 1;
+        // Two of three answers are what was true one answer before.
+        if (calls > 1 && calls % 3 !== 0) return last;
+        last = await fleet.cloud.observe(...given);
+        return last;
+      },
+    };
+    const outcome = await runWave({ ...fleet.deps, cloud }, waveOf(fleet), image);
+    expect(outcome).toEqual({ outcome: 'promoted' });
+    expect(fleet.violations).toEqual([]);
+    expect(fleet.snapshot()).toEqual(promotedFrom(before));
+  });
+
+  test('calls refused now and then, also when they were carried out, are made good', async () => {
+    const fleet = fleetOf({ web: { desired: 4 } }, { specs: { web: { surge: { instances: 2 } } } });
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    let calls = 0;
+    const unreliable = { ...fleet.cloud } as unknown as Record<
+      string,
+      (...given: unknown[]) => Promise<unknown>
+    >;
+    for (const name of [
+      'updateGroup',
+      'terminateInstances',
+      'deregisterTargets',
+      'suspendProcesses',
+      'setGroupTags',
+    ]) {
+      const real = unreliable[name]!;
+      unreliable[name] = async (...given) => {
+        calls += 1;
+        if (calls % 4 === 1) throw new CloudError(name, 'Throttling', 'Rate exceeded');
+        const answer = await real(...given);
+        if (calls % 4 === 3)
+          throw new CloudError(name, 'EndpointUnreachable', 'socket hang up', { outcomeUnknown: true });
+        return answer;
+      };
+    }
+    const outcome = await runWave(
+      { ...fleet.deps, cloud: unreliable as unknown as Cloud },
+      waveOf(fleet),
+      image,
+    );
+    expect(outcome).toEqual({ outcome: 'promoted' });
+    expect(fleet.violations).toEqual([]);
+    expect(fleet.snapshot()).toEqual(promotedFrom(before));
+  });
+
+  test('a call that is refused every time fails the wave with the refusal', async () => {
+    const fleet = fleetOf({ web: { desired: 2 } });
+    const cloud: Cloud = {
+      ...fleet.cloud,
+      terminateInstances: async () => {
+        throw new CloudError('TerminateInstanceInAutoScalingGroup', 'AccessDenied', 'not authorized');
+      },
+    };
+    const outcome = await runWave({ ...fleet.deps, cloud }, waveOf(fleet), await newImage(fleet));
+    expect(outcome).toMatchObject({ outcome: 'failed', reason: expect.stringContaining('AccessDenied') });
+    expect(fleet.violations).toEqual([]);
   });
 });
 

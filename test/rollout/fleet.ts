@@ -33,10 +33,14 @@ export interface Fleet {
   settling: Record<string, number>;
   /** Broken capacity rules, in words. */
   violations: string[];
+  /** As they were at first. */
+  limits: Record<string, { min: number; max: number }>;
   lowest: Record<string, number>;
   highest: Record<string, number>;
   calls: string[];
   snapshot(): Record<string, unknown>;
+  /** Prints the journal, for a person who looks into a failure. */
+  show(): void;
 }
 
 export interface GroupOptions {
@@ -95,6 +99,9 @@ export function fleetOf(
     }
   }
 
+  const limits = Object.fromEntries(
+    names.map((name) => [name, { min: world.groups[name]!.min, max: world.groups[name]!.max }]),
+  );
   const door = createInMemoryHandler(simulator);
   const cloud = createAwsCloud({
     provider: 'simulator',
@@ -124,10 +131,14 @@ export function fleetOf(
     settling,
     specs,
     violations,
+    limits,
     lowest,
     highest,
     calls,
     snapshot: () => Object.fromEntries(names.map((name) => [name, settings(world.groups[name]!)])),
+    show() {
+      for (const { at, type, data } of journal.records()) console.log(at, type, JSON.stringify(data));
+    },
   };
 }
 
@@ -190,15 +201,16 @@ const settings = (group: Group): unknown => ({
     .sort(),
 });
 
-/** What `before` looks like after a rollout to version 2, and nothing else changed but `changes`. */
+/** What `before` looks like after a rollout to `version`, and nothing else changed but `changes`. */
 export const promotedFrom = (
   before: Record<string, unknown>,
   changes: Record<string, object> = {},
+  version = '2',
 ): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(before).map(([name, group]) => {
-      const after = { ...(group as { desired: number }), ...changes[name], version: '2' };
-      return [name, { ...after, versions: Array.from({ length: after.desired }, () => '2') }];
+      const after = { ...(group as { desired: number }), ...changes[name], version };
+      return [name, { ...after, versions: Array.from({ length: after.desired }, () => version) }];
     }),
   );
 

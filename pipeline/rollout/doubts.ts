@@ -1,0 +1,75 @@
+/**
+ * Calls of which nobody knows whether they were carried out: the answer was lost, or the process died before it was
+ * written. Nothing is built on them until looking has told. Pure.
+ */
+import type { GroupObservation } from '../cloud/cloud.ts';
+import { leaving } from './members.ts';
+import { applied, owedAfter } from './owed.ts';
+import type { Action, Memory, Owed } from './state.ts';
+
+/** Reads may be stale for a moment just after a call; what three ticks in a row show is no echo. */
+export const sightings = 3;
+
+/**
+ * Memory after a call whose outcome is unknown. What it may have changed is owed from now on, because giving back
+ * too much does no harm; whether it moved desired or ended instances must be seen first. Starting and aborting a
+ * drain are idempotent, so they are simply done again.
+ */
+export function doubted(memory: Memory, key: string, action: Action): Memory {
+  if (action.type === 'drain' || action.type === 'undrain') return memory;
+  const { owed } = memory;
+  const after = owedAfter(owed, action);
+  const least: Owed = {
+    ...owed,
+    max: after.max ?? owed.max,
+    suspended: [...new Set([...owed.suspended, ...after.suspended])],
+    tagged: owed.tagged || after.tagged,
+  };
+  return { ...memory, owed: least, uncertain: [...memory.uncertain, { key, action, unseen: 0 }] };
+}
+
+/** Resolves calls whose outcome is unknown by what is there: at once when it shows, else when it never does. */
+export function settled(memory: Memory, group: GroupObservation): Memory {
+  let result: Memory = { ...memory, uncertain: [], resolved: [] };
+  for (const { key, action, unseen } of memory.uncertain) {
+    const done = carriedOutOf(action, group);
+    const isWhole = done !== null && instancesOf(done).length === instancesOf(action).length;
+    if (isWhole || unseen + 1 >= sightings) {
+      if (done) result = applied(result, done);
+      result = { ...result, resolved: [...result.resolved, { key, done }] };
+    } else {
+      result = { ...result, uncertain: [...result.uncertain, { key, action, unseen: unseen + 1 }] };
+    }
+  }
+  return result;
+}
+
+const instancesOf = (action: Action): string[] => ('instances' in action ? action.instances : []);
+
+/** The part of an uncertain action that did happen; null when none of it did. */
+function carriedOutOf(action: Action, group: GroupObservation): Action | null {
+  switch (action.type) {
+    case 'tag':
+      return Object.entries(action.tags).every(([key, value]) => group.tags[key] === value) ? action : null;
+    case 'untag':
+      return action.keys.every((key) => group.tags[key] === undefined) ? action : null;
+    case 'suspend':
+      return action.processes.every((name) => group.suspendedProcesses.includes(name)) ? action : null;
+    case 'resume':
+      return action.processes.every((name) => !group.suspendedProcesses.includes(name)) ? action : null;
+    case 'update': {
+      const { desired, max } = action.change;
+      const done =
+        (desired === undefined || group.desired === desired) && (max === undefined || group.max === max);
+      return done ? action : null;
+    }
+    case 'terminate': {
+      const present = new Set(group.instances.filter((i) => !leaving(i)).map((i) => i.id));
+      const gone = action.instances.filter((id) => !present.has(id));
+      return gone.length > 0 ? { ...action, instances: gone } : null;
+    }
+    case 'drain':
+    case 'undrain':
+      return null;
+  }
+}

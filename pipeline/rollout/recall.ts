@@ -1,0 +1,42 @@
+/** From the journal of another process to the memory this one goes on with. Pure. */
+import type { JournalRecord } from '../journal/records.ts';
+import { doubted } from './doubts.ts';
+import { applied } from './owed.ts';
+import type { Action, Memory } from './state.ts';
+
+/**
+ * The memory of a group whose rollout another process began, from the journal alone. Gates are asked afresh and
+ * drains under way begin their deadline anew, because nobody watched them meanwhile.
+ */
+export function recalled(records: readonly JournalRecord[], group: string, fresh: Memory): Memory {
+  let memory = fresh;
+  const open = new Map<string, Action>();
+  for (const record of records) {
+    if (record.type === 'intent' && record.data.group === group) {
+      const action = actionOf(record.data.action, record.data.arguments, record.data.why);
+      if (!action) continue;
+      open.set(record.data.key, action);
+      // From the intent on, the instance may have lost its traffic.
+      if (action.type === 'drain') memory = applied(memory, action);
+    } else if (record.type === 'outcome') {
+      const action = open.get(record.data.key);
+      if (!action || record.data.status === 'unknown') continue;
+      open.delete(record.data.key);
+      // A doubt resolved later names what of it was carried out.
+      const { status, result } = record.data;
+      if (status === 'done') memory = applied(memory, { ...action, ...result } as Action);
+    }
+  }
+  const drains = Object.entries(memory.drains).map(
+    ([id, { step }]) => [id, { step, started: false, since: fresh.startedAt }] as const,
+  );
+  const begun = { ...memory, drains: Object.fromEntries(drains) };
+  return [...open].reduce<Memory>((result, [key, action]) => doubted(result, key, action), begun);
+}
+
+const actionTypes = ['tag', 'suspend', 'update', 'drain', 'undrain', 'terminate', 'resume', 'untag'];
+
+/** An intent's arguments are the action itself (act.ts writes them so); null for intents of other kinds. */
+function actionOf(type: string, given: object, why: string): Action | null {
+  return actionTypes.includes(type) ? ({ type, why, ...given } as unknown as Action) : null;
+}
