@@ -11,7 +11,7 @@ import type { Progress } from '../pipeline/report/progress.ts';
 
 export const packerRoom = import.meta.dirname;
 
-/** Since 1.7 plugins come from outside and the template must name them; our floor for those is in plugins.pkr.hcl. */
+/** Since then plugins come from outside, and the template must name them. */
 const pluginsSince = [1, 7];
 
 /** Time Packer gets to take down what it started before it is killed. */
@@ -53,14 +53,23 @@ export function isBefore(version: string, floor: readonly number[]): boolean {
   return false;
 }
 
-/** Copies the template files this version understands to `directory`. */
-export async function assembleTemplate(directory: string, version: PackerVersion): Promise<void> {
+/**
+ * Copies the template files that this version understands and this source needs to `directory`.
+ * @returns whether plugins are named in them, which `packer init` then has to find
+ */
+export async function assembleTemplate(
+  directory: string,
+  version: PackerVersion,
+  only: string,
+): Promise<boolean> {
   const template = join(packerRoom, 'template');
+  const plugins = `plugins-${only.split('.')[0]}.pkr.hcl`;
+  const names = (await readdir(template)).filter(
+    (name) => !name.startsWith('plugins-') || (name === plugins && !version.bundlesPlugins),
+  );
   await mkdir(directory, { recursive: true });
-  for (const name of await readdir(template)) {
-    if (version.bundlesPlugins && name === 'plugins.pkr.hcl') continue;
-    await copyFile(join(template, name), join(directory, name));
-  }
+  for (const name of names) await copyFile(join(template, name), join(directory, name));
+  return names.includes(plugins);
 }
 
 /** One line of `packer -machine-readable`: timestamp, target, type, data. */
@@ -101,7 +110,7 @@ export async function runPacker(options: {
 }): Promise<string> {
   const { binary, version, only, variables, directory, logFile, progress, signal, onText } = options;
   const template = join(directory, 'template');
-  await assembleTemplate(template, version);
+  const needsPlugins = await assembleTemplate(template, version, only);
   const env = {
     CHECKPOINT_DISABLE: '1',
     PACKER_NO_COLOR: '1',
@@ -119,7 +128,7 @@ export async function runPacker(options: {
     detached: true,
   } as const;
 
-  if (!version.bundlesPlugins) {
+  if (needsPlugins) {
     progress.update('Packer: plugins');
     const init = await interruptible(execa(binary, ['init', template], common), signal);
     signal?.throwIfAborted();

@@ -1,7 +1,7 @@
 # The one build: whatever the source, the same provisioners in the same order make the image.
 #
-# packer/build.ts and packer/amazon.ts run it with `-only`; what they hand over is in variables.pkr.hcl. All but
-# plugins.pkr.hcl is read by Packer 1.6.6 (Debian's, its plugins built in) and by current Packer alike; 1.6.6 looks
+# packer/build.ts and packer/build-amazon.ts run it with `-only`; what they hand over is in variables.pkr.hcl. All but
+# plugins-*.pkr.hcl is read by Packer 1.6.6 (Debian's, its plugins built in) and by current Packer alike; 1.6.6 looks
 # into a source only when it builds it.
 
 build {

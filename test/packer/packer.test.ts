@@ -1,9 +1,16 @@
-import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { provisioners } from '../../packer/build.ts';
-import { isBefore, packerRoom, packerVersion, parseLine, runPacker } from '../../packer/packer.ts';
+import {
+  assembleTemplate,
+  isBefore,
+  packerRoom,
+  packerVersion,
+  parseLine,
+  runPacker,
+} from '../../packer/packer.ts';
 import { Failed, Refused } from '../../pipeline/errors.ts';
 import type { Progress } from '../../pipeline/report/progress.ts';
 
@@ -36,7 +43,7 @@ function run(binary: string, signal?: AbortSignal) {
       signal,
     }),
   );
-  return { result, updates, logFile, directory };
+  return { result, updates, logFile };
 }
 
 describe('running Packer', () => {
@@ -91,13 +98,26 @@ wait`),
     expect(error.remedy).toContain('drover doctor --install');
   });
 
-  it('leaves the plugin requirements out for a Packer that has its plugins built in', async () => {
-    const { result, directory } = run(standIn('ls template > seen'));
-    await result;
-    const seen = readFileSync(join(directory, 'seen'), 'utf8').split('\n');
-    expect(seen).toContain('build.pkr.hcl');
-    expect(seen).not.toContain('plugins.pkr.hcl');
-  });
+  it.each([
+    { text: '1.6.6', bundlesPlugins: true, only: 'amazon-ebs.instance', plugins: [] },
+    { text: '1.15.0', bundlesPlugins: false, only: 'null.chroot', plugins: [] },
+    { text: '1.15.0', bundlesPlugins: false, only: 'qemu.vm', plugins: ['plugins-qemu.pkr.hcl'] },
+    {
+      text: '1.15.0',
+      bundlesPlugins: false,
+      only: 'amazon-ebs.instance',
+      plugins: ['plugins-amazon-ebs.pkr.hcl'],
+    },
+  ])(
+    'gives Packer $text the plugin requirements of $only alone, and none where they are built in',
+    async (it) => {
+      const directory = mkdtempSync(join(tmpdir(), 'template-'));
+      await assembleTemplate(directory, it, it.only);
+      const names = readdirSync(directory);
+      expect(names.filter((name) => name.startsWith('plugins'))).toEqual(it.plugins);
+      expect(names).toContain('build.pkr.hcl');
+    },
+  );
 });
 
 function readIfThere(file: string): string {

@@ -1,0 +1,79 @@
+#!/bin/sh
+# Checks the template with current Packer, which Debian does not have: builds Packer and its plugins from pinned
+# Go modules and validates every source with them. Says plainly what it could not check, and why.
+# Binaries are kept in the cache; the first run takes several minutes.
+set -eu
+
+packer=v1.15.0
+amazon=v1.8.0
+qemu=v1.1.4
+
+if ! command -v go >/dev/null; then
+  echo "current Packer: NOT CHECKED, there is no Go on this machine to build it with"
+  exit 0
+fi
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/drover/current-packer
+mkdir -p "$cache"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export CHECKPOINT_DISABLE=1 PACKER_PLUGIN_PATH="$work/plugins" PACKER_CONFIG_DIR="$work/config"
+mkdir "$work/config"
+
+# build NAME VERSION MODULE: $cache/NAME-VERSION, or 1 if the module proxy does not serve it.
+build() {
+  binary=$cache/$1-$2
+  [ ! -x "$binary" ] || return 0
+  echo "current Packer: building $3 $2"
+  (mkdir -p "$work/download" && cd "$work/download" && { [ -f go.mod ] || go mod init download; } &&
+    go mod download "$3@$2") >"$work/log" 2>&1 || { tail -n 3 "$work/log"; return 1; }
+  # Out of the module cache, because `go install` refuses modules that replace a dependency.
+  cp -r "$(go env GOMODCACHE)/$3@$2" "$work/source"
+  chmod -R u+w "$work/source"
+  (cd "$work/source" && go build -o "$binary.part" .) >"$work/log" 2>&1 || { tail -n 20 "$work/log"; exit 1; }
+  mv "$binary.part" "$binary"
+  rm -rf "$work/source"
+}
+
+# validate SOURCE [PLUGIN]: with exactly the files packer/packer.ts would assemble.
+validate() {
+  template=$work/$1
+  mkdir "$template"
+  for file in "$here"/packer/template/*.pkr.hcl; do
+    case ${file##*/} in
+      plugins-"${1%%.*}".pkr.hcl) cp "$file" "$template" ;;
+      plugins-*) ;;
+      *) cp "$file" "$template" ;;
+    esac
+  done
+  "$cache/packer-$packer" init "$template"
+  for distribution in debian-12 amazon-linux-2023; do
+    "$cache/packer-$packer" validate -only="$1" \
+      -var packer="$here/packer" -var inputs="$work" -var disk="$work/disk.raw" -var data_stream=ds.xml \
+      -var profile=p -var seed="$work" -var output_directory="$work/output" \
+      -var ssh_private_key_file="$work/key" -var image_name=test -var region=eu-central-1 \
+      -var distribution="$distribution" "$template"
+  done
+  echo "current Packer: $1 is valid with Packer $packer${2:+ and $2}"
+}
+
+build packer "$packer" github.com/hashicorp/packer || {
+  echo "current Packer: NOT CHECKED, the Go module proxy does not serve Packer $packer"
+  exit 0
+}
+: >"$work/disk.raw"
+ssh-keygen -q -t ed25519 -N '' -f "$work/key"
+
+validate null.chroot
+for plugin in amazon qemu; do
+  eval version=\$$plugin
+  case $plugin in amazon) source=amazon-ebs.instance ;; qemu) source=qemu.vm ;; esac
+  if build "packer-plugin-$plugin" "$version" "github.com/hashicorp/packer-plugin-$plugin"; then
+    "$cache/packer-$packer" plugins install --path "$cache/packer-plugin-$plugin-$version" \
+      "github.com/hashicorp/$plugin" >/dev/null
+    validate "$source" "packer-plugin-$plugin $version"
+  else
+    echo "current Packer: $source NOT CHECKED, the Go module proxy does not serve packer-plugin-$plugin $version"
+  fi
+done
