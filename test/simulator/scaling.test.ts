@@ -338,6 +338,16 @@ test('AZRebalance launches in the starved zone before it terminates in the full 
     return now.Instances!.length === 3 && now;
   });
   expect(grown.DesiredCapacity).toBe(2);
+  // One above desired for now: whatever makes Auto Scaling look again must not undo it.
+  await aws.scaling.send(
+    new SetDesiredCapacityCommand({ AutoScalingGroupName: 'web-a', DesiredCapacity: 2 }),
+  );
+  await aws.clock.sleep(1_000);
+  expect((await groupOf(aws)).Instances!.map(({ LifecycleState }) => LifecycleState)).toEqual([
+    'InService',
+    'InService',
+    'Pending',
+  ]);
   const balanced = await settled(aws, 2);
   expect(new Set(balanced.Instances!.map((instance) => instance.AvailabilityZone)).size).toBe(2);
 });

@@ -132,7 +132,7 @@ const blankDevice = (device: string): ImageDevice => ({
 const withoutUndefined = <T extends object>(value: T): T =>
   Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as T;
 
-/** pending → running: the status checks begin. False when the event belongs to an earlier life. */
+/** pending → running: the status checks begin. */
 export function becomeRunning(world: World, instance: Instance): void {
   instance.state = 'running';
   instance.stateReason = null;
@@ -199,7 +199,6 @@ export function start(world: World, instance: Instance): void {
   if (instance.state === 'running' || instance.state === 'pending') return;
   if (instance.state !== 'stopped') throw incorrectState(instance, 'started');
   instance.state = 'pending';
-  instance.life += 1;
   schedule(world, world.timing.bootMs, { kind: 'instance.running', id: instance.id, life: instance.life });
 }
 

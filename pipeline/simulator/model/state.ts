@@ -69,7 +69,7 @@ export interface Instance {
   /** When it last became 'running'; null before. */
   runningSince: number | null;
   behaviour: Behaviour;
-  /** Grows with every start, stop and termination, so that events of an earlier life are recognised. */
+  /** Grows with every stop and termination, so that events of an earlier life are recognised. */
   life: number;
   groupName: string | null;
   keyName: string | null;
