@@ -48,8 +48,9 @@ export async function withMountedDisk<T>(
       throw new Error(`${diskPath} holds no /etc/os-release`);
     return await work(root);
   } finally {
-    // Unmounting must not be cut short by the abort that brought us here.
-    await execa('umount', [root]);
+    // Neither cut short by the abort that brought us here, nor stopped by a process that is still dying:
+    // the mount is gone from here at once, and from the kernel with its last user. It was read-only.
+    await execa('umount', ['--lazy', root]);
   }
 }
 

@@ -18,3 +18,14 @@ export function unwrap<T>(outcome: Outcome<T>): T {
   if ('reason' in outcome) throw new Error(outcome.reason);
   return outcome.value;
 }
+
+/**
+ * All results; like Promise.all, but a rejection waits until every other promise has settled, because they hold
+ * mounts, processes and files that must be let go in order.
+ */
+export async function allSettled<T extends readonly Promise<unknown>[]>(
+  work: readonly [...T],
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}

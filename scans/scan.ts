@@ -26,7 +26,7 @@ import { rulesForBoot, type Waiver } from './compliance/report.ts';
 import { type RawAudit, readAudit } from './compliance/results.ts';
 import { withMountedDisk } from './disk.ts';
 import { type Check, checks, judge, type Override } from './judge.ts';
-import { type Outcome, outcomeOf, unwrap } from './outcome.ts';
+import { allSettled, type Outcome, outcomeOf, unwrap } from './outcome.ts';
 import { provideScannerDisk, type ScannerDisk } from './scanner-disk.ts';
 import { writeSeed } from './seed.ts';
 import {
@@ -99,6 +99,8 @@ export async function scanImage(options: ScanOptions): Promise<Verdict[]> {
       ),
       signal,
     );
+    // Read later, or after an abort by nobody: a rejection nobody reads yet must not end the process.
+    scannerDisk.catch(() => {});
     const disk = scanDisk({ options, context, scratch, codename, scannerDisk });
     const running = scanRunning({
       options,
@@ -108,7 +110,7 @@ export async function scanImage(options: ScanOptions): Promise<Verdict[]> {
       content,
       offline: disk.offline,
     });
-    const [{ updates, sbom, leftovers }, { boot, booted }] = await Promise.all([disk.verdicts, running]);
+    const [{ updates, sbom, leftovers }, { boot, booted }] = await allSettled([disk.verdicts, running]);
     const compliance = await verdictOf(context, 'compliance', async () =>
       checkCompliance(context, options, content, await disk.offline, booted),
     );
@@ -133,6 +135,7 @@ function scanDisk(input: {
   const { options, context, scratch, codename, scannerDisk } = input;
   const { diskPath, clock, progress, signal } = options;
   const offline = Promise.withResolvers<Outcome<RawAudit>>();
+  offline.promise.catch(() => {});
   const scanMounted = (root: string) => {
     const audit = progress.step('Audit the disk', async () => {
       const started = clock.now();
@@ -149,7 +152,7 @@ function scanDisk(input: {
     });
     const answered = outcomeOf(audit, signal);
     offline.resolve(answered);
-    return Promise.all([
+    return allSettled([
       progress.step('Missing security updates', () =>
         verdictOf(context, 'updates', () =>
           checkUpdates(context, { root, codename, directory: join(scratch, 'updates') }),

@@ -50,35 +50,34 @@ export interface Vm {
 
 /** Boots the image, hands it to `work` once SSH answers, and stops it whatever happened. */
 export async function withVm<T>(options: VmOptions, work: (vm: Vm) => Promise<T>): Promise<T> {
-  const { signal, clock } = options;
-  signal?.throwIfAborted();
+  const { clock } = options;
+  options.signal?.throwIfAborted();
   const overlay = join(options.directory, 'overlay.qcow2');
   await execa('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', options.diskPath, '-F', 'qcow2', overlay]);
   const port = await freePort();
-  const poweredOn = clock.now();
   const stopping = new AbortController();
+  // Whatever ends the VM ends everything that waits for it.
+  const signal = options.signal ? AbortSignal.any([options.signal, stopping.signal]) : stopping.signal;
+  const poweredOn = clock.now();
   const qemu = execa('qemu-system-x86_64', qemuArguments(options, overlay, port), {
     stdin: 'ignore',
     reject: false,
-    cancelSignal: signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal,
+    cancelSignal: signal,
     // The overlay is thrown away: there is nothing a slower shutdown would save.
     forceKillAfterDelay: 5_000,
   });
-  const ssh = sshOf(options, port);
+  const ssh = sshOf({ ...options, signal }, port);
+  const ended = qemu.then((result) => {
+    throw new Error(`QEMU ended before SSH answered: ${result.stderr || result.message || 'no message'}`);
+  });
+  const answered = waitForSsh({ ...options, signal }, ssh, poweredOn);
   try {
-    // A QEMU that ends early ends the wait; `work` fails by its next command.
-    const ended = qemu.then((result) => {
-      throw new Error(`QEMU ended before SSH answered: ${result.stderr || result.message || 'no message'}`);
-    });
-    const answered = waitForSsh(options, ssh, poweredOn);
-    ended.catch(() => {});
-    answered.catch(() => {});
     await Promise.race([answered, ended]);
     return await work({ run: ssh.run, read: ssh.read, sshAfterMs: clock.now() - poweredOn });
   } finally {
     await ssh.disconnect();
-    stopping.abort();
-    await qemu;
+    stopping.abort(new Error('the VM was stopped'));
+    await Promise.allSettled([answered, ended]);
   }
 }
 

@@ -1,8 +1,7 @@
 /**
- * The offline audit: oscap at native speed in a chroot of the mounted disk, in a mount namespace of its own that
- * vanishes with it. Decides what the chroot holds: the image read-only, /proc, an empty /tmp,
- * and the scanner in a tmpfs.
- * Nothing of the image is executed.
+ * The offline audit: oscap at native speed in a chroot of the mounted disk, in mount and process namespaces of
+ * its own that vanish with it. Decides what the chroot holds: the image read-only, /proc, an empty /tmp, and the
+ * scanner in a tmpfs. Nothing of the image is executed.
  *
  * A chroot and not oscap's own offline mode (OSCAP_PROBE_ROOT): there the partition probe finds no mount, so
  * every rule that walks the local file systems (world-writable, unowned files) passes without having looked.
@@ -64,11 +63,17 @@ export async function auditOffline(
       '',
     ].join('\n'),
   );
-  const { exitCode, stderr, message } = await execa('unshare', ['--mount', 'sh', script], {
-    stdout: 'ignore',
-    reject: false,
-    ...(signal && { cancelSignal: signal }),
-  });
+  const { exitCode, stderr, message } = await execa(
+    'unshare',
+    ['--mount', '--pid', '--fork', '--kill-child', 'sh', script],
+    {
+      stdout: 'ignore',
+      // unshare holds back gentler signals; with it dies its whole process namespace.
+      killSignal: 'SIGKILL',
+      reject: false,
+      ...(signal && { cancelSignal: signal }),
+    },
+  );
   signal?.throwIfAborted();
   if (exitCode === undefined)
     throw new Error(`the offline audit did not run to its end: ${message ?? stderr}`);
