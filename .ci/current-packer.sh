@@ -65,15 +65,17 @@ build packer "$packer" github.com/hashicorp/packer || {
 : >"$work/disk.raw"
 ssh-keygen -q -t ed25519 -N '' -f "$work/key"
 
-validate null.chroot
-for plugin in amazon qemu; do
-  eval version=\$$plugin
-  case $plugin in amazon) source=amazon-ebs.instance ;; qemu) source=qemu.vm ;; esac
-  if build "packer-plugin-$plugin" "$version" "github.com/hashicorp/packer-plugin-$plugin"; then
-    "$cache/packer-$packer" plugins install --path "$cache/packer-plugin-$plugin-$version" \
-      "github.com/hashicorp/$plugin" >/dev/null
-    validate "$source" "packer-plugin-$plugin $version"
+# check SOURCE PLUGIN VERSION
+check() {
+  module=github.com/hashicorp/packer-plugin-$2
+  if build "packer-plugin-$2" "$3" "$module"; then
+    "$cache/packer-$packer" plugins install --path "$cache/packer-plugin-$2-$3" "github.com/hashicorp/$2" >/dev/null
+    validate "$1" "packer-plugin-$2 $3"
   else
-    echo "current Packer: $source NOT CHECKED, the Go module proxy does not serve packer-plugin-$plugin $version"
+    echo "current Packer: $1 NOT CHECKED, the Go module proxy does not serve packer-plugin-$2 $3"
   fi
-done
+}
+
+validate null.chroot
+check amazon-ebs.instance amazon "$amazon"
+check qemu.vm qemu "$qemu"

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { Failed, Refused } from '../pipeline/errors.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
+import { activity } from './activity.ts';
 
 export const packerRoom = import.meta.dirname;
 
@@ -142,7 +143,7 @@ export async function runPacker(options: {
   }
 
   const log = createWriteStream(logFile, { flags: 'a' });
-  const said: string[] = [];
+  const recent: string[] = [];
   let artifact = '';
   const packer = execa(
     binary,
@@ -160,15 +161,16 @@ export async function runPacker(options: {
   for await (const raw of packer.iterable({ from: 'all' })) {
     const line = parseLine(raw);
     if (line?.type === 'artifact' && line.data[1] === 'id') artifact = line.data[2] ?? '';
-    const texts = line ? (line.type === 'ui' ? (line.data[1] ?? '').split('\n') : []) : [raw];
-    for (const text of texts) {
+    const [kind = '', said = ''] = line ? (line.type === 'ui' ? line.data : []) : ['message', raw];
+    for (const text of said.split('\n')) {
       const spoken = text.replace(/^(==> |--> | {4})[\w.-]+: ?/, '').trimEnd();
-      log.write(`${spoken}\n`);
       if (spoken.trim() === '') continue;
+      log.write(`${spoken}\n`);
       onText?.(spoken.trim());
-      said.push(spoken.trim());
-      if (said.length > 200) said.shift();
-      progress.update(spoken.trim());
+      recent.push(spoken.trim());
+      if (recent.length > 200) recent.shift();
+      const shown = activity(kind, spoken.trim());
+      if (shown) progress.update(shown);
     }
   }
   const result = await ended;
@@ -177,7 +179,7 @@ export async function runPacker(options: {
   if (result.exitCode !== 0) {
     throw new Failed(
       'gate',
-      `Packer ${version.text} failed (exit code ${result.exitCode ?? result.signal}):\n${tail(said)}`,
+      `Packer ${version.text} failed (exit code ${result.exitCode ?? result.signal}):\n${tail(recent)}`,
       `Read the full log: ${logFile}`,
     );
   }
@@ -216,9 +218,9 @@ function tell(group: number | undefined, signalName: NodeJS.Signals): void {
 }
 
 /** The last lines before Packer's own epilogue, which says nothing new. */
-function tail(said: readonly string[]): string {
-  const epilogue = said.findIndex((line) => /^Build '.*' errored/.test(line));
-  const lines = epilogue > 0 ? said.slice(0, epilogue + 1) : said;
+function tail(recent: readonly string[]): string {
+  const epilogue = recent.findIndex((line) => /^Build '.*' errored/.test(line));
+  const lines = epilogue > 0 ? recent.slice(0, epilogue + 1) : recent;
   return lines
     .slice(-shownLines)
     .map((line) => `  ${line}`)
