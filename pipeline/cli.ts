@@ -50,6 +50,7 @@ function command<A extends unknown[]>(
 }
 
 const reason = () => new Option('--reason <text>', 'why; kept in the record');
+const fault = () => new Option('--fault <kind>', 'simulator only: what goes wrong').choices(['unhealthy']);
 const release = ['[release]', 'id, the end of one, or latest', 'latest'] as const;
 
 command(program, 'doctor', 'check the tools on this machine', doctor).option(
@@ -60,7 +61,7 @@ command(program, 'plan', 'say what a rollout would do to each group; changes not
 command(program, 'run', 'the whole job: build, scan, bake, roll out, export evidence', run)
   .option('--emergency', "shorter soaks, larger surge: the configuration's emergency section", false)
   .addOption(reason())
-  .addOption(new Option('--fault <kind>', 'simulator only: what goes wrong').choices(['unhealthy']));
+  .addOption(fault());
 command(program, 'resume', 'go on with a release that was killed or stopped', resume)
   .argument(...release)
   .addOption(reason());
@@ -90,6 +91,8 @@ for (const [name, description] of [
     .addOption(reason());
   if (name === 'scan') {
     one.option('--override <policy>', 'accept the failure of a soft-mandatory policy, with --reason');
+  } else {
+    one.addOption(fault());
   }
 }
 

@@ -22,6 +22,8 @@ if (Number(process.versions.node.split('.')[0]) >= 24) {
   child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 } else {
   console.error(`drover needs Node 24; this is Node ${process.versions.node} and ${node} is missing.`);
-  console.error('Next: run `npm ci` in the checkout, and let it run the install script of the package `node`.');
+  console.error(
+    'Next: run `npm ci` in the checkout, and let it run the install script of the package `node`.',
+  );
   process.exit(3);
 }

@@ -39,7 +39,7 @@ export async function run(session: Session, options: RunOptions): Promise<void> 
       reporting(session, (opened) =>
         openRelease(surroundings(session, config, cloud, { reason, emergency }), through, opened),
       ),
-    fault,
+    fault && { kind: fault },
   );
 }
 
@@ -51,7 +51,11 @@ export const rollback = (session: Session, wanted: string, options: { reason: st
 
 export const stage =
   (name: Exclude<ForwardStage, 'resolve' | 'build'>) =>
-  (session: Session, wanted: string, options: { reason?: string; override?: string }): Promise<void> => {
+  (
+    session: Session,
+    wanted: string,
+    options: { reason?: string; override?: string; fault?: 'unhealthy' },
+  ): Promise<void> => {
     if (options.override && !options.reason) {
       throw new Refused(
         'invalid',
@@ -59,10 +63,11 @@ export const stage =
         'Add --reason TEXT; it is kept in the record.',
       );
     }
-    return onRelease(session, wanted, options.reason ?? `${name} by hand`, async (around, release) => {
+    const work = async (around: Surroundings, release: string) => {
       if (options.override) await overridePolicy(around, release, options.override);
       await runSingleStage(around, release, name);
-    });
+    };
+    return onRelease(session, wanted, options.reason ?? `${name} by hand`, work, options.fault);
   };
 
 /** Works on an existing release in the cloud it was opened in. */
@@ -71,14 +76,19 @@ async function onRelease(
   wanted: string,
   reason: string,
   work: (around: Surroundings, release: string) => Promise<void>,
+  fault?: 'unhealthy',
 ): Promise<void> {
   const config = configOf(session);
   const release = await locateRelease(session.stateDirectory, wanted);
-  await withCloud(session, config, (cloud) =>
-    reporting(session, async (opened) => {
-      opened(release);
-      await work(surroundings(session, config, cloud, { reason, emergency: false }), release);
-    }),
+  await withCloud(
+    session,
+    config,
+    (cloud) =>
+      reporting(session, async (opened) => {
+        opened(release);
+        await work(surroundings(session, config, cloud, { reason, emergency: false }), release);
+      }),
+    fault && { kind: fault, imageId: (await readRelease(session.stateDirectory, release)).image?.id },
   );
 }
 

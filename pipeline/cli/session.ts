@@ -79,12 +79,18 @@ export const configOf = (session: Session): Config => loadConfig(session.options
 /** The person or the machine account to be recorded: on GitHub whoever started the workflow. */
 export const actorOf = (): string => process.env.GITHUB_ACTOR ?? process.env.SUDO_USER ?? userInfo().username;
 
+/** What goes wrong in the simulated production: with this image, or with the next one that is registered. */
+export interface SimulatedFault {
+  kind: 'unhealthy';
+  imageId?: string | undefined;
+}
+
 /** Opens the configured cloud, runs `work`, and closes what was opened. `fault` is for the simulator alone. */
 export async function withCloud<T>(
   session: Session,
   config: Config,
   work: (cloud: Cloud) => Promise<T>,
-  fault?: 'unhealthy',
+  fault?: SimulatedFault,
 ): Promise<T> {
   if (config.cloud === 'aws') {
     if (fault) throw new Refused('invalid', '--fault works on the simulator only', 'Set cloud: simulator.');
@@ -95,7 +101,7 @@ export async function withCloud<T>(
   const directory = join(stateDirectory, 'simulator');
   const simulator = await openSimulator({ directory, world: worldFrom(config), clock });
   try {
-    if (fault) await simulator.injectFault({ kind: fault, environment: 'production' });
+    if (fault) await simulator.injectFault({ ...fault, environment: 'production' });
     const credentials = { accessKeyId: 'simulator', secretAccessKey: 'simulator' };
     const { endpoint } = simulator;
     return await work(

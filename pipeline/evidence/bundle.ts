@@ -105,8 +105,11 @@ export const isDocument = (artifact: Artifact): boolean =>
 /**
  * Identifies what renders report and README: a digest over its source. A bundle verified by the version that made
  * it must render to the same bytes; years later, under another version, the signature alone vouches for the look.
+ * Read when this code is loaded, so that it names the code that runs even where the checkout is updated meanwhile.
  */
-export function rendererId(): string {
+export const rendererId: string = digestOfRenderer();
+
+function digestOfRenderer(): string {
   const pipeline = join(import.meta.dirname, '..');
   const report = readdirSync(join(pipeline, 'report')).filter((name) => /^html.*\.ts$/.test(name));
   const sources = [

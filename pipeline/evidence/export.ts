@@ -80,7 +80,7 @@ export async function exportEvidence(request: {
     ...journaledFacts(journal.records, state, journal.headSha256),
     exportedAt: timestamp(clock.now()),
     droverVersion,
-    renderer: rendererId(),
+    renderer: rendererId,
   });
   const manifest = sealEnvelope(statement, key);
   contents.set(bundleFiles.manifest, Buffer.from(manifest, 'utf8'));

@@ -109,7 +109,7 @@ export async function verifyEvidence(request: {
   if (findings.length > 0 || !signed || !release) throw new EvidenceRejected(directory, findings);
   const { predicate, keyId } = signed;
   const bytes = [...files.values()].reduce((sum, content) => sum + content.length, 0);
-  const sameRenderer = predicate.renderer === rendererId();
+  const sameRenderer = predicate.renderer === rendererId;
   const key = describeTrust(keyId, trustedId);
   const checks = [
     `the manifest's Ed25519 signature holds under key ${keyId}`,
@@ -302,7 +302,7 @@ function checkDerived(
       } else if (isDocument(artifact)) documents.set(artifact.path, Buffer.from(content).toString('utf8'));
     }
     const derived = derivedFiles({ records, state, documents, keyId });
-    const sameRenderer = predicate.renderer === rendererId();
+    const sameRenderer = predicate.renderer === rendererId;
     for (const [name, text] of derived) {
       if (!sameRenderer && renderedFiles.includes(name)) continue;
       const content = files.get(name);

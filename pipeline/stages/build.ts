@@ -1,6 +1,6 @@
 /** Build: base, updates, hardening, cleanup, and an image record that says what it was all made of. */
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { execa } from 'execa';
 import { ensureBaseDisk } from '../../packer/base-disk.ts';
 import { buildLocalImage } from '../../packer/build.ts';
@@ -70,7 +70,7 @@ async function buildLocally(context: ReleaseContext, hardening: Hardening): Prom
     builder: built.builder,
     disk: {
       name: 'disk',
-      path: 'image/disk.qcow2',
+      path: relative(directory, built.disk.path),
       sha256: built.disk.sha256,
       bytes: built.disk.bytes,
       format: 'qcow2',

@@ -1,0 +1,137 @@
+/** Bad input: each a message that names place and remedy, its own exit code, and nothing changed. */
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { quickConfig, type Sandbox, sandbox, scannedRelease } from './drover.ts';
+
+const boxes: Sandbox[] = [];
+const box = (...given: Parameters<typeof sandbox>): Sandbox => {
+  const made = sandbox(...given);
+  boxes.push(made);
+  return made;
+};
+afterEach(() => {
+  for (const made of boxes.splice(0)) made.remove();
+});
+
+test('an unknown key in drover.yaml is refused with file, line and column', async () => {
+  const made = box(quickConfig.replace('image:', 'imagge: {}\nimage:'));
+  const { exitCode, stdout, stderr } = await made.drover('run');
+  expect(exitCode).toBe(2);
+  expect(stderr).toMatch(/drover\.yaml:3:1: imagge: unknown key/);
+  expect(stderr).toMatch(/^Next: /m);
+  expect(stderr + stdout).not.toMatch(/^\s+at /m);
+  expect(existsSync(made.state)).toBe(false);
+});
+
+test('a configuration that is not there is refused by name', async () => {
+  const { exitCode, stderr } = await box().drover('plan', '--config', 'nowhere.yaml');
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain('nowhere.yaml');
+});
+
+test('a group the account does not have is refused by name, and no release changes anything', async () => {
+  const made = box(quickConfig.replace('web-b: { desired: 2 }', ''));
+  const planned = await made.drover('plan');
+  expect(planned.exitCode).toBe(2);
+  expect(planned.stderr).toMatch(/web-b.*fleet\.production|fleet\.production.*web-b/s);
+});
+
+test('an endpoint that does not answer is refused with its address', async () => {
+  const aws = quickConfig
+    .replace('image: { name: base }', 'cloud: aws\nimage: { name: base, builder: amazon-ebs, amazon: {} }')
+    .replace(/simulator:[\s\S]*/, '');
+  const made = box(aws, {
+    AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
+    AWS_ACCESS_KEY_ID: 'x',
+    AWS_SECRET_ACCESS_KEY: 'x',
+  });
+  const { exitCode, stderr } = await made.drover('plan');
+  expect(exitCode, stderr).toBe(3);
+  expect(stderr).toContain('127.0.0.1:1');
+});
+
+test('a missing tool is refused with what it is for and how to get it', async () => {
+  const { exitCode, stderr } = await box(quickConfig, { PATH: '/nonexistent' }).drover('run');
+  expect(exitCode, stderr).toBe(3);
+  expect(stderr).toMatch(/packer \(builds the machine image/);
+  expect(stderr).toContain('doctor --install');
+});
+
+test('doctor --json says what each tool is for, whether or not it is here', async () => {
+  const { exitCode, stdout } = await box(quickConfig, { PATH: '/nonexistent' }).drover('doctor', '--json');
+  expect(exitCode).toBe(3);
+  const { ready, tools } = JSON.parse(stdout.slice(0, stdout.indexOf('\n}') + 2));
+  expect(ready).toBe(false);
+  expect(tools.map((tool: { name: string }) => tool.name)).toEqual(
+    expect.arrayContaining(['packer', 'qemu-system-x86_64', 'qemu-img', 'oscap', 'mmdebstrap']),
+  );
+});
+
+test('a journal that was changed is refused with file and line, and left as it is', async () => {
+  const made = box();
+  const release = await scannedRelease(made);
+  const file = join(made.state, 'releases', release, 'journal.jsonl');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"actor":"test"', '"actor":"eve!"'));
+  const damaged = readFileSync(file);
+  for (const command of ['status', 'resume', 'bake']) {
+    const { exitCode, stderr } = await made.drover(command, release);
+    expect(exitCode, command).toBe(8);
+    expect(stderr).toContain('journal.jsonl');
+  }
+  expect(readFileSync(file)).toEqual(damaged);
+});
+
+test('a state directory that cannot be written is refused by name', async () => {
+  const made = box();
+  // /sys refuses even root.
+  const { exitCode, stderr } = await made.drover('run', '--state', '/sys/drover');
+  expect(exitCode, stderr).toBe(3);
+  expect(stderr).toContain('/sys/drover');
+});
+
+test('an emergency without a reason is refused', async () => {
+  const { exitCode, stderr } = await box().drover('run', '--emergency');
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain('--reason');
+});
+
+test('an unknown command and an unknown option are refused with a pointer to the help', async () => {
+  const made = box();
+  for (const argv of [['frobnicate'], ['plan', '--frobnicate']]) {
+    const { exitCode, stderr } = await made.drover(...argv);
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/unknown (command|option)/);
+  }
+});
+
+test('a release that does not exist is refused, saying which there are', async () => {
+  const made = box();
+  const release = await scannedRelease(made);
+  const { exitCode, stderr } = await made.drover('status', 'r-nope');
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain(release);
+});
+
+test('evidence with one byte changed, one file more, or one file less does not verify', async () => {
+  const made = box();
+  const release = await scannedRelease(made);
+  const bundle = join(made.directory, 'bundle');
+  expect((await made.drover('evidence', 'export', release, '--output', bundle)).exitCode).toBe(0);
+  expect((await made.drover('evidence', 'verify', bundle)).exitCode).toBe(0);
+
+  const journal = join(bundle, 'journal.jsonl');
+  const sound = readFileSync(journal);
+  appendFileSync(journal, '\n');
+  expect(await made.drover('evidence', 'verify', bundle)).toMatchObject({
+    exitCode: 8,
+    stderr: expect.stringContaining('journal.jsonl'),
+  });
+  rmSync(journal);
+  expect((await made.drover('evidence', 'verify', bundle)).exitCode).toBe(8);
+  writeFileSync(journal, sound);
+
+  mkdirSync(join(bundle, 'extra'));
+  writeFileSync(join(bundle, 'extra', 'file'), '');
+  expect((await made.drover('evidence', 'verify', bundle)).exitCode).toBe(8);
+});
