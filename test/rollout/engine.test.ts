@@ -160,6 +160,40 @@ describe('a wave on healthy images', () => {
   });
 });
 
+describe('drains that take too long', () => {
+  const slow = (on_deadline: 'fail' | 'skip' | 'force') =>
+    fleetOf(
+      { web: { desired: 2 } },
+      {
+        simulator: { drain: '5m' },
+        specs: { web: { drain: [{ type: 'target-group', deadlineMs: 30_000, on_deadline }] } },
+      },
+    );
+
+  test('fail the wave under the policy fail, and the victim serves again after the rollback', async () => {
+    const fleet = slow('fail');
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    const outcome = await runWave(fleet.deps, waveOf(fleet), image);
+    expect(outcome).toMatchObject({
+      outcome: 'failed',
+      reason: expect.stringMatching(/drain target-group did not end within 30 s: still draining/),
+    });
+    await rolledBack({ ...fleet, specs: slow('skip').specs });
+    expect(fleet.violations).toEqual([]);
+    expect(fleet.snapshot()).toEqual(before);
+    const { targets } = Object.values(fleet.world.targetGroups)[0]!;
+    expect(Object.values(targets).filter(({ state }) => state === 'healthy')).toHaveLength(2);
+  });
+
+  test.each(['skip', 'force'] as const)('do not hold the wave up under the policy %s', async (policy) => {
+    const fleet = slow(policy);
+    const outcome = await runWave(fleet.deps, waveOf(fleet), await newImage(fleet));
+    expect(outcome).toEqual({ outcome: 'promoted' });
+    expect(fleet.violations).toEqual([]);
+  });
+});
+
 describe('what others do meanwhile', () => {
   test.each([
     { change: 'raises', to: 7 },

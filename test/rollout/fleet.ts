@@ -177,8 +177,9 @@ export const staying = (member: Member): boolean =>
 /** Really serving: in service, working, and receiving traffic from every target group. */
 export const servingIn = (world: World, group: Group): Member[] =>
   Object.values(group.members).filter((member) => {
-    const instance = world.instances[member.instanceId]!;
+    const instance = world.instances[member.instanceId];
     return (
+      instance !== undefined &&
       member.lifecycle === 'InService' &&
       works(world, instance) &&
       group.targetGroupArns.every(

@@ -40,6 +40,12 @@ export function codeOf(error: unknown): string {
   return detail?.Code ?? Code ?? code ?? error.name.replace(/(?<=[a-z])(Fault|Exception)$/, '');
 }
 
+/** A service's refusal, or an answer that could not be read (a proxy's page instead of XML). */
+const isAnswer = (error: unknown): boolean =>
+  typeof error === 'object' &&
+  error !== null &&
+  ('$fault' in error || '$response' in error || statusOf(error) !== undefined);
+
 const statusOf = (error: unknown): number | undefined =>
   (error as { $metadata?: { httpStatusCode?: number } })?.$metadata?.httpStatusCode;
 
@@ -49,6 +55,10 @@ export function translate(operation: string, kind: CallKind, address: Address, e
   const name = error instanceof Error ? error.name : '';
   const offline = unreachable.has(code);
   const silent = unanswered.has(code) || unanswered.has(name);
+  // Neither the service nor the network said this: it is a bug, and must look like one.
+  if (!offline && !silent && !unauthenticated.has(name) && !isAnswer(error)) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
   if (kind === 'read') {
     const refusal = refusalOf(operation, code, name, offline || silent, address, error);
     if (refusal) return refusal;

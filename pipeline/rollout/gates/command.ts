@@ -12,6 +12,6 @@ export async function command(
 ): Promise<Answer> {
   const result = await runCommand(gate.argv, subject, parseDurationMs(gate.timeout)!, signal);
   const source = gate.name;
-  if (result.kind === 'yes') return { status: 'passed', source, reason: 'exit 0' };
+  if (result.kind === 'yes') return { status: 'passed', source, reason: `${source} passed` };
   return { status: result.kind === 'not-yet' ? 'waiting' : 'failed', source, reason: result.reason };
 }

@@ -60,5 +60,5 @@ const combined = (answers: Answer[]): Answer =>
   answers.find(({ status }) => status === 'waiting') ?? {
     status: 'passed',
     source: 'gates',
-    reason: 'every gate passed',
+    reason: answers.map(({ reason }) => reason).join('; '),
   };

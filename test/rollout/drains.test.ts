@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import type { Cloud, TargetObservation } from '../../pipeline/cloud/cloud.ts';
+import { drainOf } from '../../pipeline/rollout/drains/drains.ts';
+import { group, instance } from './group.ts';
+
+const policy = { deadlineMs: 60_000, on_deadline: 'fail' as const };
+
+function recording() {
+  const calls: unknown[] = [];
+  const cloud = {
+    deregisterTargets: async (...given: unknown[]) => void calls.push(['deregister', ...given]),
+    registerTargets: async (...given: unknown[]) => void calls.push(['register', ...given]),
+  } as unknown as Cloud;
+  const context = {
+    cloud,
+    release: 'r-1',
+    group: group([], { targetGroups: ['tg-1', 'tg-2'] }),
+    signal: new AbortController().signal,
+  };
+  return { calls, context };
+}
+
+test('a target-group drain leaves every target group, and returns to every one when it is aborted', async () => {
+  const { calls, context } = recording();
+  const drain = drainOf({ type: 'target-group', ...policy });
+  await drain.start(context, ['i-1', 'i-2']);
+  await drain.abort(context, ['i-1']);
+  expect(calls).toEqual([
+    ['deregister', 'tg-1', ['i-1', 'i-2']],
+    ['deregister', 'tg-2', ['i-1', 'i-2']],
+    ['register', 'tg-1', ['i-1']],
+    ['register', 'tg-2', ['i-1']],
+  ]);
+});
+
+test.each([
+  { states: ['unused', 'unused'], status: 'passed' },
+  { states: ['unused', 'draining'], status: 'waiting' },
+  { states: ['healthy', 'unused'], status: 'waiting' },
+  { states: [], status: 'passed' },
+])('a target-group drain with targets $states is $status', async ({ states, status }) => {
+  const targets = states.map((state) => ({ targetGroup: 'tg', state, reason: null }) as TargetObservation);
+  const drain = drainOf({ type: 'target-group', ...policy });
+  expect(await drain.poll(recording().context, instance('i-1', { targets }))).toMatchObject({ status });
+});
+
+test.each([
+  { exit: 0, status: 'passed' },
+  { exit: 75, status: 'waiting' },
+  { exit: 1, status: 'failed' },
+])('a command drain that exits $exit is $status', async ({ exit, status }) => {
+  const argv = [process.execPath, '-e', `process.exit(${exit})`];
+  const drain = drainOf({ type: 'command', name: 'leave', argv, ...policy });
+  expect(await drain.poll(recording().context, instance('i-1'))).toMatchObject({ status, source: 'leave' });
+});
