@@ -11,7 +11,8 @@ const packersNoise =
 const remediationStride = 10;
 
 /**
- * @param kind Packer's: 'say' for its own announcements, 'message' for what a script prints, 'error'
+ * @param kind Packer's: 'say' for its own announcements; 'message' and 'error' for a script's output and error
+ *   output, the latter of which means nothing bad by itself
  * @returns what to show, or undefined
  */
 export function activity(kind: string, text: string): string | undefined {
@@ -20,7 +21,7 @@ export function activity(kind: string, text: string): string | undefined {
   )?.[1];
   if (script) return `provisioner: ${script}`;
   if (/packer-shell\d+$/.test(text)) return undefined;
-  if (kind !== 'message') return packersNoise.test(text) ? undefined : text;
+  if (kind === 'say') return packersNoise.test(text) ? undefined : text;
 
   const remediation = /^Remediating rule (\d+)\/(\d+): '.*_rule_(.+)'$/.exec(text);
   if (remediation) {
@@ -30,7 +31,7 @@ export function activity(kind: string, text: string): string | undefined {
   }
   const setUp = /^Setting up (\S+)/.exec(text)?.[1];
   if (setUp) return `setting up ${setUp}`;
-  return /^(audit: |packages the profile asks for|\d+ upgraded, |E: |Running aide|Found Image ID|Launching|Waiting for|AMI: )/.test(
+  return /^(audit: |packages the profile asks for|\d+ upgraded, |E: |Build '.*' errored|Running aide|Found Image ID|Launching|Waiting for|AMI: )/.test(
     text,
   )
     ? text
