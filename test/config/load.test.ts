@@ -38,7 +38,7 @@ describe('a configuration that cannot be meant', () => {
     ],
     [
       'a wrong type',
-      changed('passes: 3', 'passes: many'),
+      changed('passes: 2', 'passes: many'),
       /drover\.yaml:\d+:3: rollout\.passes: .*expected number/,
     ],
     ['a duration in words', changed('soak: 30s', 'soak: a while'), /bake\.soak: write a duration as '90s'/],
@@ -54,7 +54,7 @@ describe('a configuration that cannot be meant', () => {
     ],
     [
       'settings of a group no wave has',
-      changed('worker: { surge: 50% }', 'worke: { surge: 50% }'),
+      changed('worker: { surge: 1 }', 'worke: { surge: 1 }'),
       /rollout\.groups\.worke: no wave of the fleet names this group/,
     ],
     [
@@ -70,7 +70,7 @@ describe('a configuration that cannot be meant', () => {
   });
 
   test('every problem is reported at once', () => {
-    const message = complaint(changed('passes: 3', 'passes: many').replace('soak: 30s', 'soak: long'));
+    const message = complaint(changed('passes: 2', 'passes: many').replace('soak: 30s', 'soak: long'));
     expect(message.split('\n')).toHaveLength(2);
   });
 
@@ -118,6 +118,6 @@ describe('settings of a wave', () => {
 
   test("a group's own surge wins over the general one", () => {
     const surges = planWaves(config, 'production', false).flatMap((wave) => wave.groups.map((g) => g.surge));
-    expect(surges).toEqual([{ instances: 1 }, { instances: 1 }, { fraction: 0.5 }]);
+    expect(surges).toEqual([{ fraction: 0.5 }, { fraction: 0.5 }, { instances: 1 }]);
   });
 });
