@@ -36,24 +36,21 @@ build() {
   rm -rf "$work/source"
 }
 
-# validate SOURCE [PLUGIN]: with exactly the files packer/packer.ts would assemble.
+# validate SOURCE [PLUGIN]: the template as packer/packer.ts assembles it.
 validate() {
   template=$work/$1
-  mkdir "$template"
-  for file in "$here"/packer/template/*.pkr.hcl; do
-    case ${file##*/} in
-      plugins-"${1%%.*}".pkr.hcl) cp "$file" "$template" ;;
-      plugins-*) ;;
-      *) cp "$file" "$template" ;;
-    esac
-  done
-  "$cache/packer-$packer" init "$template"
+  "$here/node_modules/.bin/node" --input-type=module -e '
+    const [room, directory, only] = process.argv.slice(1);
+    const { assembleTemplate } = await import(`${room}/packer.ts`);
+    await assembleTemplate(directory, { text: "current", bundlesPlugins: false }, only);
+  ' "$here/packer" "$template" "$1"
+  [ -z "${2:-}" ] || "$cache/packer-$packer" init "$template"
   for distribution in debian-12 amazon-linux-2023; do
     "$cache/packer-$packer" validate -only="$1" \
       -var packer="$here/packer" -var inputs="$work" -var disk="$work/disk.raw" -var data_stream=ds.xml \
       -var profile=p -var seed="$work" -var output_directory="$work/output" \
       -var ssh_private_key_file="$work/key" -var image_name=test -var region=eu-central-1 \
-      -var distribution="$distribution" "$template"
+      -var distribution="$distribution" "$template" >"$work/log" || { cat "$work/log"; exit 1; }
   done
   echo "current Packer: $1 is valid with Packer $packer${2:+ and $2}"
 }

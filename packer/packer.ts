@@ -3,7 +3,7 @@
  * end into a result or an error a person can act on. Decides nothing about what is built.
  */
 import { createWriteStream } from 'node:fs';
-import { copyFile, mkdir, readdir } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { Failed, Refused } from '../pipeline/errors.ts';
@@ -55,8 +55,9 @@ export function isBefore(version: string, floor: readonly number[]): boolean {
 }
 
 /**
- * Copies the template files that this version understands and this source needs to `directory`.
- * @returns whether plugins are named in them, which `packer init` then has to find
+ * Writes the template for one source to `directory`: the build, that source alone (current Packer refuses a build
+ * that lists a source whose plugin is not installed), and its plugin where this version wants that named.
+ * @returns whether a plugin is named, which `packer init` then has to find
  */
 export async function assembleTemplate(
   directory: string,
@@ -64,13 +65,20 @@ export async function assembleTemplate(
   only: string,
 ): Promise<boolean> {
   const template = join(packerRoom, 'template');
-  const plugins = `plugins-${only.split('.')[0]}.pkr.hcl`;
-  const names = (await readdir(template)).filter(
-    (name) => !name.startsWith('plugins-') || (name === plugins && !version.bundlesPlugins),
-  );
+  const type = only.split('.')[0];
+  const plugin = `plugins-${type}.pkr.hcl`;
+  const needsPlugin = !version.bundlesPlugins && (await readdir(template)).includes(plugin);
   await mkdir(directory, { recursive: true });
-  for (const name of names) await copyFile(join(template, name), join(directory, name));
-  return names.includes(plugins);
+  for (const name of ['variables.pkr.hcl', `${type}.pkr.hcl`, ...(needsPlugin ? [plugin] : [])]) {
+    await copyFile(join(template, name), join(directory, name));
+  }
+  const build = await readFile(join(template, 'build.pkr.hcl'), 'utf8');
+  const listed = /^ +"source\.([^"]+)",\n/gm;
+  await writeFile(
+    join(directory, 'build.pkr.hcl'),
+    build.replaceAll(listed, (line, source) => (source === only ? line : '')),
+  );
+  return needsPlugin;
 }
 
 /** One line of `packer -machine-readable`: timestamp, target, type, data. */
@@ -111,7 +119,7 @@ export async function runPacker(options: {
 }): Promise<string> {
   const { binary, version, only, variables, directory, logFile, progress, signal, onText } = options;
   const template = join(directory, 'template');
-  const needsPlugins = await assembleTemplate(template, version, only);
+  const needsPlugin = await assembleTemplate(template, version, only);
   const env = {
     CHECKPOINT_DISABLE: '1',
     PACKER_NO_COLOR: '1',
@@ -129,7 +137,7 @@ export async function runPacker(options: {
     detached: true,
   } as const;
 
-  if (needsPlugins) {
+  if (needsPlugin) {
     progress.update('Packer: plugins');
     const init = await interruptible(execa(binary, ['init', template], common), signal);
     signal?.throwIfAborted();

@@ -1,8 +1,8 @@
 # The one build: whatever the source, the same provisioners in the same order make the image.
 #
-# packer/build.ts and packer/build-amazon.ts run it with `-only`; what they hand over is in variables.pkr.hcl. All but
-# plugins-*.pkr.hcl is read by Packer 1.6.6 (Debian's, its plugins built in) and by current Packer alike; 1.6.6 looks
-# into a source only when it builds it.
+# packer/packer.ts assembles the template for the source it builds: this file with the other sources taken from the
+# list, the source's own file, and for current Packer the plugin it comes from. Packer 1.6.6 (Debian's) has its
+# plugins built in. What the source and the provisioners are told is in variables.pkr.hcl.
 
 build {
   sources = [

@@ -1,5 +1,5 @@
 # Current Packer only: `packer init` fetches the plugin. Packer 1.6.6 has it built in and rejects this block, so
-# packer/packer.ts leaves this file out for it, and for builds of other sources.
+# packer/packer.ts leaves this file out for it.
 packer {
   required_version = ">= 1.11.0"
   required_plugins {

@@ -110,16 +110,14 @@ wait`),
       only: 'amazon-ebs.instance',
       plugins: ['plugins-amazon-ebs.pkr.hcl'],
     },
-  ])(
-    'gives Packer $text the plugin requirements of $only alone, and none where they are built in',
-    async (it) => {
-      const directory = mkdtempSync(join(tmpdir(), 'template-'));
-      await assembleTemplate(directory, it, it.only);
-      const names = readdirSync(directory);
-      expect(names.filter((name) => name.startsWith('plugins'))).toEqual(it.plugins);
-      expect(names).toContain('build.pkr.hcl');
-    },
-  );
+  ])('gives Packer $text the source $only alone, with its plugin unless that is built in', async (it) => {
+    const directory = mkdtempSync(join(tmpdir(), 'template-'));
+    await assembleTemplate(directory, it, it.only);
+    const names = readdirSync(directory);
+    expect(names.filter((name) => name.startsWith('plugins'))).toEqual(it.plugins);
+    const build = readFileSync(join(directory, 'build.pkr.hcl'), 'utf8');
+    expect(build.match(/"source\.[^"]+"/g)).toEqual([`"source.${it.only}"`]);
+  });
 });
 
 function readIfThere(file: string): string {
