@@ -242,6 +242,27 @@ describe('who is taken', () => {
     expect(chosen(later)).toEqual(['i-sick']);
   });
 
+  test('a fleet in which nobody serves is replaced at the pipeline’s pace, not at once', () => {
+    const sick = previous(6, { statusChecks: 'impaired' });
+    const spec2 = { surge: { instances: 2 } };
+    expect(chosen(decideOn(assignment(spec2), group(sick, { desired: 8 }), { wanted: 6 }))).toEqual([]);
+    const relieved = group([...sick, ...target(2)], { desired: 8 });
+    expect(chosen(decideOn(assignment(spec2), relieved, { wanted: 6 }))).toHaveLength(2);
+  });
+
+  test('an instance on trial counts as serving only after N consecutive passes', () => {
+    const task = assignment({ passes: 3, surge: { instances: 1 } });
+    const seen = group([...previous(4), ...target(1)], { desired: 5 });
+    const sick = group([...previous(4), ...target(1, { statusChecks: 'initializing' })], { desired: 5 });
+    let decision = decideOn(task, seen, { wanted: 4 });
+    const taken: number[] = [];
+    for (const look of [seen, sick, seen, seen, seen]) {
+      decision = decideOn(task, look, { memory: decision.memory });
+      taken.push(chosen(decision).length);
+    }
+    expect(taken).toEqual([0, 0, 0, 0, 1]);
+  });
+
   test.each([
     { policy: 'wait' as const, taken: 0, remaining: true },
     { policy: 'ignore' as const, taken: 0, remaining: false },
