@@ -1,28 +1,45 @@
 /**
  * Which of the thousand lines of a build a person wants to see while it runs. Pure. The log keeps all of them;
- * an error shows the last ones unfiltered.
+ * an error shows the last ones unfiltered. Judged by the text alone: Packer's versions differ in how they mark
+ * what a script printed.
  */
 
-/** Of Packer's own announcements, those that say nothing about the build. */
-const packersNoise =
-  /^(==>|-->|Did not export|Warning: A checksum|a checksum is highly|on \/|\(source code not|Wait completed|Provisioning step had errors|Trying |Retrieving ISO)/;
+/** Packer's announcements and our provisioners' that tell how far the build is. */
+const telling = new RegExp(
+  `^(${[
+    'audit: ',
+    'packages the profile asks for',
+    '\\d+ upgraded, ',
+    'Running aide',
+    "Build '.*' (finished|errored)",
+    '(E|Error): ',
+    'Copying hard drive',
+    'Starting VM',
+    'Waiting for ',
+    'Connected to SSH',
+    'Gracefully halting',
+    'Found Image ID',
+    'Creating temporary',
+    'Launching ',
+    'Stopping ',
+    'Terminating ',
+    'Creating AMI',
+    'AMI: ',
+    'Adding tags',
+    'Cleaning up',
+    'Cancelling',
+  ].join('|')})`,
+);
 
-/** Every remediation is one line; most take milliseconds. */
+/** Every remediation is a line; most take milliseconds. */
 const remediationStride = 10;
 
-/**
- * @param kind Packer's: 'say' for its own announcements; 'message' and 'error' for a script's output and error
- *   output, the latter of which means nothing bad by itself
- * @returns what to show, or undefined
- */
-export function activity(kind: string, text: string): string | undefined {
+/** What to show of one line of Packer's, or undefined. */
+export function activity(text: string): string | undefined {
   const script = /(?:Running local shell script|Provisioning with shell script): .*\/(\w+)\.sh$/.exec(
     text,
   )?.[1];
   if (script) return `provisioner: ${script}`;
-  if (/packer-shell\d+$/.test(text)) return undefined;
-  if (kind === 'say') return packersNoise.test(text) ? undefined : text;
-
   const remediation = /^Remediating rule (\d+)\/(\d+): '.*_rule_(.+)'$/.exec(text);
   if (remediation) {
     const [, number, total, rule] = remediation;
@@ -31,9 +48,5 @@ export function activity(kind: string, text: string): string | undefined {
   }
   const setUp = /^Setting up (\S+)/.exec(text)?.[1];
   if (setUp) return `setting up ${setUp}`;
-  return /^(audit: |packages the profile asks for|\d+ upgraded, |E: |Build '.*' errored|Running aide|Found Image ID|Launching|Waiting for|AMI: )/.test(
-    text,
-  )
-    ? text
-    : undefined;
+  return telling.test(text) ? text : undefined;
 }

@@ -169,7 +169,7 @@ export async function runPacker(options: {
   for await (const raw of packer.iterable({ from: 'all' })) {
     const line = parseLine(raw);
     if (line?.type === 'artifact' && line.data[1] === 'id') artifact = line.data[2] ?? '';
-    const [kind = '', said = ''] = line ? (line.type === 'ui' ? line.data : []) : ['message', raw];
+    const said = line ? (line.type === 'ui' ? (line.data[1] ?? '') : '') : raw;
     for (const text of said.split('\n')) {
       const spoken = text.replace(/^(==> |--> | {4})[\w.-]+: ?/, '').trimEnd();
       if (spoken.trim() === '') continue;
@@ -177,7 +177,7 @@ export async function runPacker(options: {
       onText?.(spoken.trim());
       recent.push(spoken.trim());
       if (recent.length > 200) recent.shift();
-      const shown = activity(kind, spoken.trim());
+      const shown = activity(spoken.trim());
       if (shown) progress.update(shown);
     }
   }
