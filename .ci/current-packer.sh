@@ -27,7 +27,7 @@ build() {
   [ ! -x "$binary" ] || return 0
   echo "current Packer: building $3 $2"
   (mkdir -p "$work/download" && cd "$work/download" && { [ -f go.mod ] || go mod init download; } &&
-    go mod download "$3@$2") >"$work/log" 2>&1 || { tail -n 3 "$work/log"; return 1; }
+    go mod download "$3@$2") >"$work/log" 2>&1 || return 1
   # Out of the module cache, because `go install` refuses modules that replace a dependency.
   cp -r "$(go env GOMODCACHE)/$3@$2" "$work/source"
   chmod -R u+w "$work/source"
