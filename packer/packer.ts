@@ -228,7 +228,7 @@ function tell(group: number | undefined, signalName: NodeJS.Signals): void {
 /** The last lines before Packer's own epilogue, which says nothing new. */
 function tail(recent: readonly string[]): string {
   const epilogue = recent.findIndex((line) => /^Build '.*' errored/.test(line));
-  const lines = epilogue > 0 ? recent.slice(0, epilogue + 1) : recent;
+  const lines = epilogue >= 0 ? recent.slice(0, epilogue + 1) : recent;
   return lines
     .slice(-shownLines)
     .map((line) => `  ${line}`)

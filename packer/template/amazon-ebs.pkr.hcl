@@ -14,9 +14,11 @@ locals {
 source "amazon-ebs" "instance" {
   region              = var.region
   custom_endpoint_ec2 = var.endpoint
-  instance_type       = var.instance_type
-  subnet_id           = var.subnet
-  security_group_id   = var.security_group
+  # Another endpoint's credentials mean nothing to AWS's own token service.
+  skip_credential_validation = var.endpoint != null
+  instance_type              = var.instance_type
+  subnet_id                  = var.subnet
+  security_group_id          = var.security_group
 
   source_ami_filter {
     owners      = [local.amazon_base.owner]
@@ -49,12 +51,12 @@ source "amazon-ebs" "instance" {
     http_put_response_hop_limit = 1
   }
 
-  communicator            = "ssh"
-  ssh_interface           = "session_manager"
-  ssh_username            = local.amazon_base.user
-  temporary_key_pair_type = "ed25519"
+  communicator              = "ssh"
+  ssh_interface             = "session_manager"
+  ssh_username              = local.amazon_base.user
+  temporary_key_pair_type   = "ed25519"
   ssh_clear_authorized_keys = true
-  iam_instance_profile    = var.instance_profile
+  iam_instance_profile      = var.instance_profile
   dynamic "temporary_iam_instance_profile_policy_document" {
     for_each = var.instance_profile == null ? ["session-manager"] : []
     content {
