@@ -178,10 +178,14 @@ values:
   });
 });
 
-describe("the project's own profile", () => {
-  it('has the right shape', () => {
-    const profile = loadProfile(join(import.meta.dirname, '../../hardening/cis-level1-server.yaml'));
-    expect(profile.profile).toBe('cis_level1_server');
+describe("the project's own profiles", () => {
+  it.each([
+    ['cis-level1-server.yaml', 'debian-12', 'cis_level1_server'],
+    ['cis-level1-server-amazon-linux-2023.yaml', 'amazon-linux-2023', 'cis_server_l1'],
+  ])('%s has the right shape and is for %s', (name, distribution, base) => {
+    const profile = loadProfile(join(import.meta.dirname, '../../hardening', name));
+    expect(profile.content.distribution).toBe(distribution);
+    expect(profile.profile).toBe(base);
     expect(profile.roles).toHaveProperty('base');
   });
 });
