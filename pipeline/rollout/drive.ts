@@ -90,7 +90,10 @@ export async function drive(
     }
 
     const isSoaked = soakEndsAt !== null && clock.now() >= soakEndsAt;
-    const isBusy = await tick(deps, open, groups, { isSoaked, together: options.together });
+    const isBusy = await tick(deps, open, groups, { isSoaked, together: options.together }).catch((error) => {
+      // A command that was cut short ends with the signal's own reason.
+      throw signal.aborted ? interrupted(journal.release, signal) : error;
+    });
     for (const lane of open) if (lane.ending) await options.onEnding?.(lane.ending);
     const endings = lanes.flatMap(({ ending }) => ending ?? []);
     const hasFailed = endings.some(({ status }) => status === 'failed');

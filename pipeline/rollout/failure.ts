@@ -22,6 +22,9 @@ export function failureOf(
   if (!ours.includes(pinned) && pinned !== baseline.templateVersion) {
     return `somebody else set the template version to ${pinned}`;
   }
+  if (view.wanted > 0 && view.active > 0 && view.surge + view.unavailable === 0) {
+    return `surge and unavailable both come to 0 of ${view.wanted}: no instance can be replaced`;
+  }
   for (const instance of view.staying) {
     const verdict = condemned(assignment, memory, instance, now);
     if (verdict) return verdict;

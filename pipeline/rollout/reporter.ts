@@ -40,8 +40,7 @@ export function createReporter(journal: Journal, assignment: Assignment, progres
       const data = { group, target, previous, healthy, total, desired };
       const text = JSON.stringify(data);
       if (text !== lastSizes) await journal.append({ type: 'progress', data });
-      const because = status === 'failed' ? ` — failed: ${reasons[0]}` : reasons[0] ? ` — ${reasons[0]}` : '';
-      progress.update(`${describe(sizes, assignment.goal.kind)}${because}`);
+      progress.update(`${describe(sizes, assignment.goal.kind)}${remark(status, reasons[0])}`);
       const states = snapshot.group.instances.map(stateOf).sort().join(' ');
       const isNew = text !== lastSizes || states !== lastStates;
       lastSizes = text;
@@ -53,3 +52,9 @@ export function createReporter(journal: Journal, assignment: Assignment, progres
 
 const stateOf = ({ id, lifecycle, statusChecks, targets }: Snapshot['group']['instances'][number]): string =>
   `${id}:${lifecycle}:${statusChecks}:${targets.map(({ state }) => state).join('+')}`;
+
+function remark(status: Decision['status'], reason: string | undefined): string {
+  if (status === 'failed') return ` — failed: ${reason}`;
+  if (status === 'replaced') return ' — replaced; its gates keep watching';
+  return reason ? ` — ${reason}` : '';
+}

@@ -88,9 +88,10 @@ export function sizesOf(assignment: Assignment, view: View): Sizes {
   };
 }
 
-/** "2/4 on the new image, 1 draining, healthy 4 (floor 4)" */
+/** "2/4 on the new image, 3 other, 1 draining, healthy 4 (floor 4)" */
 export function describe(sizes: Sizes, goal: Assignment['goal']['kind']): string {
   const image = goal === 'replace' ? 'new' : 'previous';
+  const others = sizes.previous > 0 ? `, ${sizes.previous} other` : '';
   const draining = sizes.draining > 0 ? `, ${sizes.draining} draining` : '';
-  return `${sizes.target}/${sizes.total} on the ${image} image${draining}, healthy ${sizes.healthy} (floor ${sizes.floor})`;
+  return `${sizes.target}/${sizes.desired} on the ${image} image${others}${draining}, healthy ${sizes.healthy} (floor ${sizes.floor})`;
 }

@@ -164,15 +164,6 @@ describe('how many are launched and taken', () => {
       desired: 4,
       taken: 1,
     },
-    {
-      name: 'takes nobody in a group that may not change',
-      surge: 0,
-      unavailable: 0,
-      old: 3,
-      wanted: 3,
-      desired: 3,
-      taken: 0,
-    },
   ])('$name', ({ surge, unavailable, old, fresh = 0, young = 0, wanted, desired, raisedTo, taken }) => {
     const late = target(young, { ...starting }).map((one, index) => ({ ...one, id: `i-young${index}` }));
     const seen = group([...previous(old), ...target(fresh), ...late], { desired });
@@ -180,6 +171,16 @@ describe('how many are launched and taken', () => {
     const decision = decideOn(assignment(spec), seen, { wanted });
     expect(desiredSet(decision)).toBe(raisedTo);
     expect(chosen(decision)).toHaveLength(taken);
+  });
+
+  test('a group that may not change fails before anything is done to it', () => {
+    const spec = { surge: { instances: 0 }, unavailable: { fraction: 0.25 } };
+    const decision = decideOn(assignment(spec), group(previous(3)));
+    expect(decision).toMatchObject({
+      status: 'failed',
+      actions: [],
+      reasons: [expect.stringMatching(/both come to 0 of 3/)],
+    });
   });
 
   test('percentages are of what is wanted now: surge rounds up, unavailable down', () => {

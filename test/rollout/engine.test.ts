@@ -446,6 +446,26 @@ describe('stopping', () => {
     expect(fleet.snapshot()).toEqual(promotedFrom(before));
   });
 
+  test('a signal also cuts a gate’s command short', async () => {
+    const gates = [{ type: 'command' as const, name: 'hang', argv: ['sleep', '60'], timeout: '60s' }];
+    const fleet = fleetOf({ web: { desired: 1 } }, { specs: { web: { gates } } });
+    const image = await newImage(fleet);
+    const stop = new AbortController();
+    const started = Promise.withResolvers<void>();
+    const journal = {
+      ...fleet.journal,
+      append: async (entry: Parameters<typeof fleet.journal.append>[0]) => {
+        // The extra instance has been asked for: once it is in service the command runs.
+        if (entry.type === 'outcome' && entry.data.key.endsWith('update')) started.resolve();
+        return fleet.journal.append(entry);
+      },
+    };
+    const running = runWave({ ...fleet.deps, journal, signal: stop.signal }, waveOf(fleet), image);
+    const stopping = started.promise.then(() => setTimeout(() => stop.abort(new Error('SIGINT')), 500));
+    const [stopped] = await Promise.allSettled([running, stopping]);
+    expect(stopped).toMatchObject({ status: 'rejected', reason: expect.any(Interrupted) });
+  });
+
   test('a wave that has ended is not run again', async () => {
     const fleet = fleetOf({ web: { desired: 2 } });
     const image = await newImage(fleet);

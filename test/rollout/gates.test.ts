@@ -166,6 +166,8 @@ test('a command is told the instance in its environment, and its arguments pass 
 });
 
 test('a command does not run while something cheaper says no', async () => {
-  const gates: GateSpec[] = [{ type: 'in-service' }, command('process.exit(3)')];
+  const gates: GateSpec[] = [{ type: 'status-checks' }, command('process.exit(3)')];
+  const booting = { statusChecks: 'initializing' as const };
+  expect(await ask(gates, subject(booting), never)).toMatchObject({ source: 'status-checks' });
   expect(await ask(gates, subject({ lifecycle: 'Pending' }), never)).toMatchObject({ source: 'in-service' });
 });

@@ -1,6 +1,7 @@
 /**
  * Fleets, limits, faults and meddling drawn from a seed: whatever happens, no limit is broken by the engine's doing,
- * and the wave ends promoted, or failed and rolled back with everything as it was. DROVER_SEEDS=500 draws more.
+ * and the wave ends promoted, or failed and rolled back with everything as it was. DROVER_SEEDS=500 draws more;
+ * DROVER_SEED=7 DROVER_SEEDS=1 DROVER_SHOW=1 shows one.
  */
 import { expect, test } from 'vitest';
 import { type Cloud, CloudError } from '../../pipeline/cloud/cloud.ts';

@@ -32,6 +32,9 @@ export async function ask(
 ): Promise<Answer> {
   const cheap = askObserved(gates, subject);
   if (cheap.status !== 'passed') return cheap;
+  // Whatever gates there are: an instance that is not in service yet may not even have an address.
+  const lifecycle = inService(subject);
+  if (lifecycle.status !== 'passed') return lifecycle;
   const answers: Answer[] = [];
   for (const gate of gates) {
     if (gate.type !== 'command') continue;
