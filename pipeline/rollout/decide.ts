@@ -1,6 +1,6 @@
 /**
- * What to do next for one group. Pure: no await, no clock, no SDK. It looks only at what is, so a run resumed after
- * SIGKILL is simply the next tick.
+ * What to do next for one group. Pure: it waits for nothing and calls nobody. It looks only at what is, so a run
+ * resumed after SIGKILL is simply the next tick.
  *
  * How surge works with Auto Scaling. Desired is raised by the surge once, in the same call that pins the target
  * version: Auto Scaling then launches the extra instances from it. From then on every drained victim is terminated
