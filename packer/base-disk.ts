@@ -78,6 +78,8 @@ const files: Record<string, string> = {
     'apt: { preserve_sources_list: true }',
     '# Generating another locale needs a package that is not here.',
     'locale: C.UTF-8',
+    '# sudo looks up its own host.',
+    'manage_etc_hosts: localhost',
     'datasource_list: [NoCloud, ConfigDrive, Ec2, None]',
     '',
   ].join('\n'),
