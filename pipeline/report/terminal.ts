@@ -10,6 +10,9 @@ import type { Progress } from './progress.ts';
 /** Notes a live step keeps on screen; a log has all of them. */
 const notesShownAtMost = 6;
 
+/** A log is read later: an activity that changes all the time is worth a line this often. */
+const updateEveryMs = 5_000;
+
 /** A live tree on standard output. */
 export function terminalProgress(): Progress {
   return nest(task);
@@ -43,7 +46,7 @@ export function terminalProgress(): Progress {
 
 /**
  * One line an event: `2026-11-22T06:34:14.123Z build > packer: update`.
- * An update repeats only when its text changed, and at most once a second for each step: a log is read later.
+ * An update repeats only when its text changed, and not all the time.
  */
 export function plainProgress(clock: Clock, write: (line: string) => void): Progress {
   const line = (trail: string[], text: string) =>
@@ -70,7 +73,7 @@ export function plainProgress(clock: Clock, write: (line: string) => void): Prog
       },
       update(text) {
         const now = clock.now();
-        if (text === shownText || now - shownAt < 1000) return;
+        if (text === shownText || now - shownAt < updateEveryMs) return;
         shownText = text;
         shownAt = now;
         line(trail, text);

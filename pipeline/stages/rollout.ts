@@ -22,16 +22,15 @@ export async function rollEnvironment(context: ReleaseContext, environment: Envi
   for (const wave of waves) {
     const known = stateOf(context).waves.find((w) => w.environment === environment && w.wave === wave.name);
     if (known?.status === 'promoted') continue;
-    const outcome = await context.progress.step(`wave ${wave.name}`, (progress) =>
-      runWave({ ...context, progress }, wave, { id, name }),
-    );
-    if (outcome.outcome === 'failed') {
+    await context.progress.step(`wave ${wave.name}`, async (progress) => {
+      const outcome = await runWave({ ...context, progress }, wave, { id, name });
+      if (outcome.outcome === 'promoted') return;
       throw new Failed(
         'gate',
         `wave ${wave.name} of ${environment} failed: ${outcome.reason}`,
         `See \`drover status ${context.journal.release}\`.`,
       );
-    }
+    });
   }
   const groups = waves.flatMap((wave) => wave.groups);
   return `${groups.length} ${environment} ${groups.length === 1 ? 'group runs' : 'groups run'} ${name} (${id})`;
