@@ -69,6 +69,9 @@ const drain = z.discriminatedUnion('type', [
     .meta({ description: 'run until exit 0; 75 (EX_TEMPFAIL) means not yet; anything else fails' }),
 ]);
 
+/** The words and the default of Auto Scaling's own instance refresh. */
+const held = z.enum(['wait', 'ignore', 'replace']);
+
 /** How a group is rolled. Every key may be set for all, per environment, per group and for emergencies. */
 const rolloutKeys = {
   surge: size.meta({ description: 'instances above desired while rolling' }),
@@ -77,6 +80,8 @@ const rolloutKeys = {
   passes: z.int().min(1).max(20).meta({ description: 'consecutive passes that make an instance serving' }),
   gate_deadline: duration.meta({ description: 'an instance that has not passed by then fails the rollout' }),
   drain: z.array(drain).meta({ description: 'in this order, before an instance is terminated' }),
+  protected_instances: held.meta({ description: 'instances protected from scale-in' }),
+  standby_instances: held.meta({ description: 'instances in Standby' }),
   soak: duration.meta({ description: 'after a wave is replaced, its gates must hold this long' }),
   deadline: duration.meta({ description: 'a wave that takes longer fails' }),
 };
@@ -93,6 +98,8 @@ const rollout = z.strictObject({
   passes: rolloutKeys.passes.default(3),
   gate_deadline: rolloutKeys.gate_deadline.default('10m'),
   drain: rolloutKeys.drain.default([{ type: 'target-group', deadline: '5m', on_deadline: 'fail' }]),
+  protected_instances: rolloutKeys.protected_instances.default('wait'),
+  standby_instances: rolloutKeys.standby_instances.default('wait'),
   soak: rolloutKeys.soak.default('5m'),
   deadline: rolloutKeys.deadline.default('2h'),
   groups: z.record(name, rolloutOverrides).default({}).meta({ description: 'overrides by group name' }),

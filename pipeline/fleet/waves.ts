@@ -41,6 +41,8 @@ export function planWaves(config: Config, environment: Environment, emergency: b
         passes: settings.passes,
         gateDeadlineMs: durationMs(settings.gate_deadline),
         drain: settings.drain.map(drainSpec),
+        protectedInstances: settings.protected_instances,
+        standbyInstances: settings.standby_instances,
         soakMs: durationMs(settings.soak),
         deadlineMs: durationMs(settings.deadline),
       } satisfies GroupSpec;
