@@ -63,15 +63,18 @@ export async function assembleTemplate(
   directory: string,
   version: PackerVersion,
   only: string,
+  folder: 'template' | 'inspect' = 'template',
 ): Promise<boolean> {
-  const template = join(packerRoom, 'template');
+  const template = join(packerRoom, folder);
+  const plugins = join(packerRoom, 'template');
   const type = only.split('.')[0];
   const plugin = `plugins-${type}.pkr.hcl`;
-  const needsPlugin = !version.bundlesPlugins && (await readdir(template)).includes(plugin);
+  const needsPlugin = !version.bundlesPlugins && (await readdir(plugins)).includes(plugin);
   await mkdir(directory, { recursive: true });
-  for (const name of ['variables.pkr.hcl', `${type}.pkr.hcl`, ...(needsPlugin ? [plugin] : [])]) {
+  for (const name of ['variables.pkr.hcl', `${type}.pkr.hcl`]) {
     await copyFile(join(template, name), join(directory, name));
   }
+  if (needsPlugin) await copyFile(join(plugins, plugin), join(directory, plugin));
   const build = await readFile(join(template, 'build.pkr.hcl'), 'utf8');
   const listed = /^ +"source\.([^"]+)",\n/gm;
   await writeFile(
@@ -109,6 +112,8 @@ export async function runPacker(options: {
   binary: string;
   version: PackerVersion;
   only: string;
+  /** Which of this room's templates; default the one that builds. */
+  folder?: 'template' | 'inspect';
   variables: Record<string, string | string[] | Record<string, string>>;
   directory: string;
   logFile: string;
@@ -119,7 +124,7 @@ export async function runPacker(options: {
 }): Promise<string> {
   const { binary, version, only, variables, directory, logFile, progress, signal, onText } = options;
   const template = join(directory, 'template');
-  const needsPlugin = await assembleTemplate(template, version, only);
+  const needsPlugin = await assembleTemplate(template, version, only, options.folder);
   const env = {
     CHECKPOINT_DISABLE: '1',
     PACKER_NO_COLOR: '1',
