@@ -20,9 +20,9 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { $ as shell } from 'zx';
+import { ProcessOutput, $ as shell } from 'zx';
 import type { Clock } from '../pipeline/clock.ts';
-import { Refused } from '../pipeline/errors.ts';
+import { DroverError, Refused, reasonOf } from '../pipeline/errors.ts';
 import { canonical, sha256 } from '../pipeline/json.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
 import { archiveFor, reachConfiguration, sourcesList } from './debian-archive.ts';
@@ -128,6 +128,15 @@ export async function ensureBaseDisk(options: {
     );
     await rm(target, { recursive: true, force: true });
     await rename(work, target);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof DroverError) throw error;
+    throw new Refused(
+      'environment',
+      `the base disk could not be made:\n${lastLines(error)}`,
+      'Check that the mirror answers (apt-get update) and no tool is missing (drover doctor --install), then run again.',
+      { cause: error },
+    );
   } finally {
     await rm(work, { recursive: true, force: true });
   }
@@ -141,6 +150,12 @@ const pathsIn = (directory: string) => ({
   path: join(directory, 'disk.raw'),
   kernel: join(directory, 'vmlinuz'),
 });
+
+/** A failed command's own words, without the trace zx puts around them. */
+function lastLines(error: unknown): string {
+  const text = error instanceof ProcessOutput ? error.stdout + error.stderr : reasonOf(error);
+  return text.trim().split('\n').slice(-12).join('\n');
+}
 
 async function read(directory: string): Promise<Pick<BaseDisk, 'description' | 'inputs'> | undefined> {
   try {
@@ -174,7 +189,7 @@ async function sweep(home: string, now: number): Promise<void> {
 /** The story of a disk, from packages to a boot loader. Leaves `disk.raw` in `work`. */
 async function make(work: string, progress: Progress, signal: AbortSignal | undefined) {
   // A namespace of its own takes mounts, loop devices and daemons down with the command, however that ends.
-  const $ = shell({ quiet: true, env: { ...process.env, LC_ALL: 'C.UTF-8' }, ...(signal && { signal }) });
+  const $ = shell({ quiet: true, env: { ...process.env, LC_ALL: 'C.UTF-8' } });
   const apart = 'unshare --mount --pid --fork --kill-child --mount-proc --propagation private --'.split(' ');
   const tree = join(work, 'tree');
   const disk = join(work, 'disk.raw');
@@ -187,10 +202,22 @@ async function make(work: string, progress: Progress, signal: AbortSignal | unde
     --aptopt=${join(work, 'reach.conf')} --aptopt=${'APT::Install-Recommends "false"'} \
     --dpkgopt=force-unsafe-io --essential-hook=${`cp ${join(work, 'fstab')} "$1/etc/fstab"`} \
     ${codename} ${tree} ${join(work, 'sources.list')} 2>&1`;
-  for await (const line of bootstrap) {
-    const activity = /^I: (.+)|^(Setting up \S+|Unpacking \S+)/.exec(line);
-    if (activity) progress.update(`Debian packages: ${activity[1] ?? activity[2]}`);
+  // unshare shrugs off gentler signals, and nothing of this tree is worth an orderly end.
+  const stop = () => void bootstrap.kill('SIGKILL');
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    for await (const line of bootstrap) {
+      const activity = /^I: (.+)/.exec(line)?.[1];
+      if (activity) progress.update(`Debian packages: ${activity}`);
+    }
+    await bootstrap;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
   }
+  signal?.throwIfAborted();
 
   progress.update('the disk: file system');
   for (const [path, text] of Object.entries(files)) {
