@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { archiveFor, privateApt } from '../packer/debian-archive.ts';
 import { Refused, reasonOf } from '../pipeline/errors.ts';
+import { overNetwork } from '../pipeline/network.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
 import type { ContentRequest } from './profile.ts';
 
@@ -80,9 +81,9 @@ async function download(
     const run = (command: string, ...args: string[]) =>
       execa(command, args, { cwd: work, env, ...(signal && { cancelSignal: signal }) });
     progress.update(`${content.package}: reading Debian's package index (${suite})`);
-    await run('apt-get', 'update', '-q', '--error-on=any');
+    await overNetwork(() => run('apt-get', 'update', '-q', '--error-on=any'), { signal, progress });
     progress.update(`${content.package}: downloading`);
-    await run('apt-get', 'download', '-q', content.package);
+    await overNetwork(() => run('apt-get', 'download', '-q', content.package), { signal, progress });
     const archive = (await readdir(work)).find((name) => name.endsWith('.deb'));
     if (!archive) throw new Error(`apt-get download ${content.package} left no package`);
     const version = (await run('dpkg-deb', '--field', archive, 'Version')).stdout.trim();

@@ -7,6 +7,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { archiveFor, privateApt } from '../packer/debian-archive.ts';
+import { overNetwork } from '../pipeline/network.ts';
 
 export interface Indexes {
   /** Environment under which apt-get and apt-cache use the private state. */
@@ -41,19 +42,23 @@ export async function readIndexes(options: {
   const suites = await archiveFor([codename, `${codename}-updates`, `${codename}-security`], signal);
   const environment = await privateApt(directory, suites, signal);
   await writeFile(join(directory, 'status'), status);
-  const { stdout, stderr } = await execa('apt-get', ['update', '-q', '--error-on=any'], {
-    env: environment,
-    ...(signal && { cancelSignal: signal }),
-  });
-  // A warning about an index means an older one was kept: the answer would be about another day.
-  const doubt = `${stdout}\n${stderr}`.split('\n').find((line) => /^(W|E|Err)[: ]/.test(line));
-  if (doubt) throw new Error(`apt-get update: ${doubt}`);
+  await overNetwork(() => update(environment, signal), { signal });
   const lists = join(directory, 'lists');
   const releases = (await readdir(lists)).filter((name) => /_(In)?Release$/.test(name)).sort();
   const feeds = await Promise.all(
     releases.map(async (name) => parseRelease(await readFile(join(lists, name), 'utf8'))),
   );
   return { environment, directory, feeds };
+}
+
+async function update(env: Indexes['environment'], signal: AbortSignal | undefined): Promise<void> {
+  const { stdout, stderr } = await execa('apt-get', ['update', '-q', '--error-on=any'], {
+    env,
+    ...(signal && { cancelSignal: signal }),
+  });
+  // A warning about an index means an older one was kept: the answer would be about another day.
+  const doubt = `${stdout}\n${stderr}`.split('\n').find((line) => /^(W|E|Err)[: ]/.test(line));
+  if (doubt) throw new Error(`apt-get update: ${doubt}`);
 }
 
 /** A Release file's head. @throws Error without suite or date */

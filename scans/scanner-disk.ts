@@ -9,6 +9,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { sha256 } from '../pipeline/json.ts';
+import { overNetwork } from '../pipeline/network.ts';
 import { readIndexes } from './apt.ts';
 
 /** Where the disk's own loader and libraries are, relative to its root. */
@@ -49,7 +50,10 @@ export async function provideScannerDisk(options: {
     if (await exists(path)) return { path, packages };
 
     onProgress(`fetching ${packages.length} packages for the scanner disk`);
-    await execa('apt-get', [...install, '--download-only'], { env: apt.environment, ...running });
+    await overNetwork(
+      () => execa('apt-get', [...install, '--download-only'], { env: apt.environment, ...running }),
+      { signal },
+    );
     const archives = join(work, 'apt/cache/archives');
     const tree = join(work, 'tree');
     await mkdir(tree);

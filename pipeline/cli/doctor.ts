@@ -22,9 +22,10 @@ export async function doctor(session: Session, options: { install?: boolean }): 
         version,
         needed,
         package: tool.package,
+        source: tool.source ?? null,
       })),
     },
-    table(['tool', 'version', 'what for'], findings.map(row)),
+    table(['tool', 'version', 'from', 'what for'], findings.map(row)),
   );
   if (still.length > 0) {
     throw new Refused(
@@ -38,5 +39,6 @@ export async function doctor(session: Session, options: { install?: boolean }): 
 const row = ({ tool, version, needed }: ToolFinding): string[] => [
   tool.name,
   version ?? (needed ? 'MISSING' : 'not needed here'),
+  tool.package ? `apt: ${tool.package}` : 'see --json',
   tool.purpose,
 ];

@@ -7,6 +7,7 @@ import { execa } from 'execa';
 import { $ } from 'zx';
 import type { Config } from '../config/schema.ts';
 import { Refused, reasonOf } from '../errors.ts';
+import { overNetwork } from '../network.ts';
 import type { Progress } from '../report/progress.ts';
 import { type Tool, tools } from './tools.ts';
 
@@ -79,9 +80,12 @@ export async function install(
       const shell = $({ quiet: true, signal, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
       step.update('apt-get update');
       try {
-        await shell`apt-get update -q`;
+        await overNetwork(() => shell`apt-get update -q`, { signal, progress: step });
         step.update(`apt-get install: ${packages.length} packages and what they depend on`);
-        await shell`apt-get install --no-install-recommends --yes -q ${packages}`;
+        await overNetwork(() => shell`apt-get install --no-install-recommends --yes -q ${packages}`, {
+          signal,
+          progress: step,
+        });
       } catch (error) {
         throw new Refused(
           'environment',

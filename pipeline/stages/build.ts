@@ -7,6 +7,7 @@ import { buildLocalImage } from '../../packer/build.ts';
 import { buildAmazonImage } from '../../packer/build-amazon.ts';
 import { timestamp } from '../clock.ts';
 import type { ImageLineage, ImageRecord } from '../image.ts';
+import { overNetwork } from '../network.ts';
 import { directoryOf, type ReleaseContext, runStage } from './context.ts';
 import { compileHardening, type Hardening } from './hardening.ts';
 
@@ -58,12 +59,13 @@ async function buildLocally(context: ReleaseContext, hardening: Hardening): Prom
       signal,
     }),
   );
-  const id = await progress.step('register the image', () =>
-    cloud.registerImage({
-      name,
-      description: `Drover release ${context.journal.release}`,
-      tags: { 'drover:release': context.journal.release, 'drover:disk-sha256': built.disk.sha256 },
-    }),
+  const registration = {
+    name,
+    description: `Drover release ${context.journal.release}`,
+    tags: { 'drover:release': context.journal.release, 'drover:disk-sha256': built.disk.sha256 },
+  };
+  const id = await progress.step('register the image', (step) =>
+    overNetwork(() => cloud.registerImage(registration), { signal, progress: step }),
   );
   return {
     id,
