@@ -90,6 +90,14 @@ export const tools: readonly Tool[] = [
     neededFor: ['local'],
   },
   {
+    name: 'unshare',
+    purpose: 'keeps mounts and processes of a build to itself',
+    version: ['unshare', '--version'],
+    pattern: /util-linux (\S+)/,
+    package: 'util-linux',
+    neededFor: ['local'],
+  },
+  {
     name: 'ssh',
     purpose: 'talks to the booted image',
     version: ['ssh', '-V'],
