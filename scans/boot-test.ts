@@ -6,8 +6,8 @@
 import type { Vm } from './vm.ts';
 
 export interface BootObservation {
-  /** Power on to the first answered SSH command, milliseconds. */
-  sshAfterMs: number;
+  /** Power on to the first answered SSH command, milliseconds; null where somebody else powered it on. */
+  sshAfterMs: number | null;
   /** The user the key let in. */
   userId: number;
   kernel: string;

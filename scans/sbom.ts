@@ -1,24 +1,23 @@
 /**
- * The software bill of materials: what dpkg says is installed, as CycloneDX 1.6 JSON. Decides how a package is
+ * The software bill of materials: what dpkg or rpm says is installed, as CycloneDX 1.6 JSON. Decides how a package is
  * named (purl), never what is installed. The same image always gives the same bytes: times come from the image
  * record and the serial number is derived from the image's id.
  *
  * https://cyclonedx.org/specification/overview/ and
  * https://github.com/package-url/purl-spec/blob/main/types-doc/deb-definition.md
+ * and rpm-definition.md beside it
  */
 import { Enums, Models, Serialize, Spec, Validation } from '@cyclonedx/cyclonedx-library';
 import { PackageURL } from 'packageurl-js';
 import type { ImageRecord } from '../pipeline/image.ts';
 import { sha256 } from '../pipeline/json.ts';
 import type { InstalledPackage } from './dpkg.ts';
+import type { Inventory } from './inventory.ts';
 
-export interface SbomInput {
+export interface SbomInput extends Inventory {
   image: ImageRecord;
   /** The image's /etc/os-release. */
   osRelease: Record<string, string>;
-  packages: readonly InstalledPackage[];
-  /** Licence names by package, as its copyright file declares them; packages without one are left out. */
-  licences: ReadonlyMap<string, readonly string[]>;
 }
 
 /**
@@ -37,7 +36,7 @@ export async function renderSbom(input: SbomInput): Promise<string> {
   return text;
 }
 
-function bomOf({ image, osRelease, packages, licences }: SbomInput): Models.Bom {
+function bomOf({ image, osRelease, type, packages, licences }: SbomInput): Models.Bom {
   const distribution = osRelease.ID ?? 'debian';
   const release = osRelease.VERSION_ID ?? '';
   const subject = new Models.Component(Enums.ComponentType.OperatingSystem, image.name, {
@@ -54,7 +53,8 @@ function bomOf({ image, osRelease, packages, licences }: SbomInput): Models.Bom 
   bom.metadata.lifecycles.add(Enums.LifecyclePhase.PostBuild);
   bom.metadata.tools.components.add(new Models.Component(Enums.ComponentType.Application, 'drover'));
   for (const installed of packages) {
-    const component = componentOf(installed, distribution, release, licences.get(installed.name) ?? []);
+    const purl = purlOf(type, installed, distribution, release);
+    const component = componentOf(type, installed, purl, licences.get(installed.name) ?? []);
     bom.components.add(component);
     subject.dependencies.add(component.bomRef);
   }
@@ -62,12 +62,11 @@ function bomOf({ image, osRelease, packages, licences }: SbomInput): Models.Bom 
 }
 
 function componentOf(
+  type: Inventory['type'],
   installed: InstalledPackage,
-  distribution: string,
-  release: string,
+  purl: string,
   licences: readonly string[],
 ): Models.Component {
-  const purl = purlOf(installed, distribution, release);
   const component = new Models.Component(Enums.ComponentType.Library, installed.name, {
     bomRef: purl,
     purl,
@@ -77,9 +76,9 @@ function componentOf(
       ? new Models.OrganizationalEntity({ name: installed.maintainer })
       : undefined,
   });
-  component.properties.add(new Models.Property('drover:deb:architecture', installed.architecture));
-  component.properties.add(new Models.Property('drover:deb:source', installed.source));
-  component.properties.add(new Models.Property('drover:deb:source-version', installed.sourceVersion));
+  component.properties.add(new Models.Property(`drover:${type}:architecture`, installed.architecture));
+  component.properties.add(new Models.Property(`drover:${type}:source`, installed.source));
+  component.properties.add(new Models.Property(`drover:${type}:source-version`, installed.sourceVersion));
   for (const licence of licences) {
     component.licenses.add(
       new Models.NamedLicense(licence, { acknowledgement: Enums.LicenseAcknowledgement.Declared }),
@@ -89,17 +88,28 @@ function componentOf(
 }
 
 /** `upstream` is the qualifier vulnerability scanners read the source package from. */
-function purlOf(installed: InstalledPackage, distribution: string, release: string): string {
+function purlOf(
+  type: Inventory['type'],
+  installed: InstalledPackage,
+  distribution: string,
+  release: string,
+): string {
   const upstream =
     installed.sourceVersion === installed.version
       ? installed.source
       : `${installed.source}@${installed.sourceVersion}`;
+  // An rpm's epoch is a qualifier; a deb's is part of its version.
+  const [, epoch, version] = (type === 'rpm' ? /^(\d+):(.+)$/.exec(installed.version) : null) ?? [
+    undefined,
+    undefined,
+    installed.version,
+  ];
   return new PackageURL(
-    'deb',
+    type,
     distribution,
     installed.name,
-    installed.version,
-    { arch: installed.architecture, distro: `${distribution}-${release}`, upstream },
+    version,
+    { arch: installed.architecture, distro: `${distribution}-${release}`, upstream, ...(epoch && { epoch }) },
     undefined,
   ).toString();
 }

@@ -7,26 +7,27 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { gzipSync } from 'node:zlib';
 import type { Accelerator } from '../packer/accelerator.ts';
-import { type Clock, timestamp } from '../pipeline/clock.ts';
 import { Refused, reasonOf } from '../pipeline/errors.ts';
-import type { Artifact, Distribution, ImageRecord, Verdict } from '../pipeline/image.ts';
-import { type Policy, parsePolicies } from '../pipeline/policy/policy.ts';
+import type { Artifact, ImageRecord, Verdict } from '../pipeline/image.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
+import { observeBoot } from './boot-test.ts';
 import { checkBoot, checkCompliance, checkLeftovers, checkSbom, checkUpdates } from './checks.ts';
 import { auditBooted, scannerDiskName, seedFiles } from './compliance/booted.ts';
-import { type Content, parseContent } from './compliance/content.ts';
+import type { Content } from './compliance/content.ts';
 import { auditOffline } from './compliance/offline.ts';
-import { rulesForBoot, type Waiver } from './compliance/report.ts';
+import { rulesForBoot } from './compliance/report.ts';
 import { type RawAudit, readAudit } from './compliance/results.ts';
 import { withMountedDisk } from './disk.ts';
-import { type Check, checks, judge, type Override } from './judge.ts';
+import { dpkgInventory } from './inventory.ts';
+import type { Check } from './judge.ts';
 import { allSettled, type Outcome, outcomeOf, unwrap } from './outcome.ts';
+import { codenames, conductScan, type ScanRequest } from './request.ts';
 import { provideScannerDisk, type ScannerDisk } from './scanner-disk.ts';
 import { writeSeed } from './seed.ts';
 import {
@@ -36,93 +37,56 @@ import {
   sentenceOf,
   verdictOf,
   writeArtifact,
-  writeJsonArtifact,
 } from './verdict.ts';
 import { withVm } from './vm.ts';
 
-export interface ScanOptions {
-  image: ImageRecord;
+export interface ScanOptions extends ScanRequest {
   /** The image's qcow2 disk on this machine. */
   diskPath: string;
-  /** The SCAP data stream, and the identity it must have. */
-  content: { file: string; sha256: string; version: string; package: string };
-  /** The compiled XCCDF tailoring, and the id of the profile in it. */
-  tailoring: { path: string; profileId: string };
-  waivers: readonly Waiver[];
-  /** Soft-mandatory failures somebody has accepted. */
-  overrides?: readonly Override[];
-  /** Everything the scan writes goes here; `Artifact.path` is relative to `releaseDir`. */
-  outputDir: string;
-  releaseDir: string;
-  /** Scanner disks, and scratch space for one raw copy of the disk. */
-  cacheDir: string;
-  policiesPath: string;
   /** As `probeAccelerator` found it. */
   accelerator: Accelerator;
-  clock: Clock;
-  progress: Progress;
-  signal?: AbortSignal | undefined;
 }
-
-const codenames: Partial<Record<Distribution, string>> = { 'debian-12': 'bookworm' };
 
 /**
  * Makes every check of `checks`, then judges: their verdicts in that order, and the one of check 'policy' last.
  * @throws Refused('invalid') for a bad policy file, Refused('unverified') when the disk is not the record's,
  *   Refused('environment') for an image this machine cannot scan, and the abort's reason
  */
-export async function scanImage(options: ScanOptions): Promise<Verdict[]> {
-  const { image, diskPath, outputDir, cacheDir, clock, progress, signal } = options;
-  const policies = await readPolicies(options.policiesPath);
-  const codename = codenames[image.distribution];
-  if (!codename) {
-    throw new Refused('environment', `no local scan for ${image.distribution}`, 'Scan it in its own cloud.');
-  }
-  await verifyDisk(diskPath, image, signal);
-  await mkdir(outputDir, { recursive: true });
-  await mkdir(cacheDir, { recursive: true });
-  const context: CheckContext = {
-    imageId: image.id,
-    clock,
-    signal,
-    outputDir,
-    releaseDir: options.releaseDir,
-  };
-  const scratch = await mkdtemp(join(cacheDir, 'scan.'));
-  // A socket's path may be about 100 characters long: the VM's directory has to be near the root.
-  const vmDirectory = await mkdtemp(join(tmpdir(), 'drover-'));
-  try {
-    const content = await readContent(options);
-    const scannerDisk = outcomeOf(
-      progress.step('Scanner disk', (step) =>
-        provideScannerDisk({ codename, cacheDir, signal, onProgress: (text) => step.update(text) }),
-      ),
-      signal,
-    );
-    // Read later, or after an abort by nobody: a rejection nobody reads yet must not end the process.
-    scannerDisk.catch(() => {});
-    const disk = scanDisk({ options, context, scratch, codename, scannerDisk });
-    const running = scanRunning({
-      options,
-      context,
-      vmDirectory,
-      scannerDisk,
-      content,
-      offline: disk.offline,
-    });
-    const [{ updates, sbom, leftovers }, { boot, booted }] = await allSettled([disk.verdicts, running]);
-    const compliance = await verdictOf(context, 'compliance', async () =>
-      checkCompliance(context, options, content, await disk.offline, booted),
-    );
-    const verdicts = inOrder({ compliance, updates, sbom, boot, leftovers });
-    return [...verdicts, await judged(options, context, policies, verdicts)];
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-    await rm(vmDirectory, { recursive: true, force: true });
-  }
-}
-
-const inOrder = (verdicts: Record<Check, Verdict>): Verdict[] => checks.map((check) => verdicts[check]);
+export const scanImage = (options: ScanOptions): Promise<Verdict[]> =>
+  conductScan(options, async ({ context, content, scratch }) => {
+    const { image, diskPath, cacheDir, progress, signal } = options;
+    const codename = codenames[image.distribution];
+    if (!codename) {
+      throw new Refused(
+        'environment',
+        `no local scan for ${image.distribution}`,
+        'Scan it in its own cloud.',
+      );
+    }
+    await verifyDisk(diskPath, image, signal);
+    // A socket's path may be about 100 characters long: the VM's directory has to be near the root.
+    const vmDirectory = await mkdtemp(join(tmpdir(), 'drover-'));
+    try {
+      const scannerDisk = outcomeOf(
+        progress.step('Scanner disk', (step) =>
+          provideScannerDisk({ codename, cacheDir, signal, onProgress: (text) => step.update(text) }),
+        ),
+        signal,
+      );
+      // Read later, or after an abort by nobody: a rejection nobody reads yet must not end the process.
+      scannerDisk.catch(() => {});
+      const disk = scanDisk({ options, context, scratch, codename, scannerDisk });
+      const { offline } = disk;
+      const running = scanRunning({ options, context, vmDirectory, scannerDisk, content, offline });
+      const [{ updates, sbom, leftovers }, { boot, booted }] = await allSettled([disk.verdicts, running]);
+      const compliance = await verdictOf(context, 'compliance', async () =>
+        checkCompliance(context, options, content, await offline, booted),
+      );
+      return { compliance, updates, sbom, boot, leftovers };
+    } finally {
+      await rm(vmDirectory, { recursive: true, force: true });
+    }
+  });
 
 /** What the mounted disk answers: the offline audit, and three verdicts. */
 function scanDisk(input: {
@@ -159,7 +123,9 @@ function scanDisk(input: {
         ),
       ),
       progress.step('Bill of materials', () =>
-        verdictOf(context, 'sbom', () => checkSbom(context, options.image, root)),
+        verdictOf(context, 'sbom', async () =>
+          checkSbom(context, options.image, root, await dpkgInventory(root)),
+        ),
       ),
       progress.step('Leftovers of the build', () =>
         verdictOf(context, 'leftovers', () => checkLeftovers(context, root)),
@@ -222,7 +188,8 @@ async function scanRunning(input: {
       async (vm) => {
         step.note(`SSH answered after ${Math.round(vm.sshAfterMs / 1000)} s`);
         step.update('waiting for the boot to settle');
-        const tested = await outcomeOf(checkBoot(context, vm, accelerator), signal);
+        const observed = observeBoot(vm).then((boot) => checkBoot(context, boot, { accelerator }));
+        const tested = await outcomeOf(observed, signal);
         const audit = step.step('Audit the running system', async () => {
           unwrap(await scannerDisk);
           const rules = rulesForBoot(unwrap(content), unwrap(await offline).answer.results);
@@ -254,30 +221,6 @@ async function consoleOf(context: CheckContext, path: string): Promise<Artifact[
   return text ? [await writeArtifact(context, 'console.txt.gz', gzipSync(text))] : [];
 }
 
-async function judged(
-  options: ScanOptions,
-  context: CheckContext,
-  policies: readonly Policy[],
-  verdicts: readonly Verdict[],
-): Promise<Verdict> {
-  const { verdict, results } = judge({
-    imageId: options.image.id,
-    verdicts,
-    policies,
-    overrides: options.overrides ?? [],
-    at: timestamp(options.clock.now()),
-  });
-  const artifact = await writeJsonArtifact(context, 'policy.json', { schema: 'drover/policy@1', results });
-  return { ...verdict, artifacts: [artifact] };
-}
-
-async function readPolicies(path: string): Promise<Policy[]> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw new Refused('invalid', `${path}: ${reasonOf(error)}`, 'Name a policy file with image.policies.');
-  });
-  return parsePolicies(text, path, checks);
-}
-
 /** A scan speaks of the image whose record it is given, or not at all. */
 async function verifyDisk(path: string, image: ImageRecord, signal: AbortSignal | undefined): Promise<void> {
   if (!image.disk) return;
@@ -290,16 +233,4 @@ async function verifyDisk(path: string, image: ImageRecord, signal: AbortSignal 
     `${path} is not the disk of image ${image.id}: its SHA-256 is ${found}, the record says ${image.disk.sha256}`,
     'Build the image again; after the build nothing may change it.',
   );
-}
-
-/** The content must be the very file the image was hardened with. */
-function readContent({ content }: ScanOptions): Promise<Outcome<Content>> {
-  const read = async () => {
-    const bytes = await readFile(content.file);
-    const found = createHash('sha256').update(bytes).digest('hex');
-    if (found !== content.sha256)
-      throw new Error(`${content.file} is not the content the image was hardened with`);
-    return parseContent(bytes.toString('utf8'));
-  };
-  return outcomeOf(read(), undefined);
 }

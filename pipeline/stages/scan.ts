@@ -1,9 +1,13 @@
 /**
- * Scan: boot the finished image, audit it, list what is in it and what it misses, and let the judge answer.
+ * Scan: boot the finished image, here or on a throwaway instance in its cloud, audit it, list what is in it and what
+ * it misses, and let the judge answer.
  * Every check leaves a verdict, whatever it says; the judge's decides whether the release goes on.
  */
 import { join, resolve } from 'node:path';
 import type { Accelerator } from '../../packer/accelerator.ts';
+import { inspectMachine } from '../../packer/inspect.ts';
+import { type InstanceScanOptions, scanInstance } from '../../scans/instance/scan.ts';
+import type { ScanRequest } from '../../scans/request.ts';
 import { scanImage } from '../../scans/scan.ts';
 import { Failed } from '../errors.ts';
 import type { ImageRecord } from '../image.ts';
@@ -15,11 +19,9 @@ export const scan = (context: ReleaseContext): Promise<void> =>
     const { root, config, cacheDirectory, clock, progress, signal, journal } = stage;
     const image = imageOf(stage);
     const directory = directoryOf(stage);
-    if (!image.disk) throw unreachable(image.id);
     const { content, tailoring } = await hardeningOf(stage);
-    const verdicts = await scanImage({
+    const request: ScanRequest = {
       image,
-      diskPath: join(directory, image.disk.path),
       releaseDir: directory,
       outputDir: join(directory, 'scan'),
       cacheDir: cacheDirectory,
@@ -28,11 +30,17 @@ export const scan = (context: ReleaseContext): Promise<void> =>
       waivers: tailoring.waivers,
       policiesPath: resolve(root, config.image.policies),
       overrides: stateOf(stage).overrides.filter((override) => override.imageId === image.id),
-      accelerator: acceleratorOf(image),
       clock,
       progress,
       signal,
-    });
+    };
+    const verdicts = image.disk
+      ? await scanImage({
+          ...request,
+          diskPath: join(directory, image.disk.path),
+          accelerator: acceleratorOf(image),
+        })
+      : await scanInstance({ ...request, inspect: (work) => inspectOnAmazon(stage, image, work) });
     for (const verdict of verdicts) {
       await journal.append({ type: 'verdict', data: verdict });
       progress.note(`${verdict.check}: ${verdict.status}: ${verdict.reasons[0]}`);
@@ -56,10 +64,21 @@ function acceleratorOf({ builder }: ImageRecord): Accelerator {
   return process.platform === 'darwin' ? 'hvf' : 'kvm';
 }
 
-/** An image that cannot be booted here cannot be judged here, and what is not judged does not pass. */
-const unreachable = (image: string): Failed =>
-  new Failed(
-    'gate',
-    `${image} has no disk on this machine, so it could not be scanned; an image that was not scanned does not pass`,
-    'Scanning an AMI on a throwaway instance is not built yet; see the README.',
-  );
+/** The instance is launched as the build's was: same subnet, profile and type. */
+const inspectOnAmazon: (
+  context: ReleaseContext,
+  image: ImageRecord,
+  work: Parameters<InstanceScanOptions['inspect']>[0],
+) => Promise<void> = ({ config, journal, signal }, { id, distribution }, work) =>
+  inspectMachine({
+    ...work,
+    machine: {
+      source: 'amazon-ebs.throwaway',
+      image: id,
+      distribution,
+      region: config.region,
+      amazon: config.image.amazon!,
+      release: journal.release,
+    },
+    signal,
+  });

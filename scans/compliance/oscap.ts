@@ -1,6 +1,6 @@
 /**
- * How OpenSCAP is called, wherever it runs: from the scanner disk, with an environment that is nobody's but its
- * own. Decides the command line; never what an answer means.
+ * How OpenSCAP is called, wherever it runs: from the scanner disk or as installed on a throwaway instance, with an
+ * environment that is nobody's but its own. Decides the command line; never what an answer means.
  */
 import { scannerCommand } from '../scanner-disk.ts';
 
@@ -14,15 +14,15 @@ export interface AuditInputs {
 
 /** Where an audit's files are, in the file system oscap sees. */
 export interface AuditPlaces {
-  /** Root of the scanner disk's tree. */
-  scanner: string;
+  /** Root of the scanner disk's tree; null: oscap is installed there. */
+  scanner: string | null;
   /** A writable directory; results and log are written there as results.xml and oscap.log. */
   work: string;
 }
 
 /** The words that run one audit; its exit code is oscap's. */
 export const auditWords = (inputs: AuditInputs, { scanner, work }: AuditPlaces): string[] => [
-  ...scannerCommand(scanner, 'usr/bin/oscap'),
+  ...(scanner === null ? ['oscap'] : scannerCommand(scanner, 'usr/bin/oscap')),
   ...['--verbose', 'WARNING', '--verbose-log-file', `${work}/oscap.log`],
   ...['xccdf', 'eval', '--skip-validation'],
   ...['--tailoring-file', inputs.tailoringPath, '--profile', inputs.profileId],
@@ -32,8 +32,12 @@ export const auditWords = (inputs: AuditInputs, { scanner, work }: AuditPlaces):
 
 /** The environment it runs in, as NAME=value words; `work`/apt.conf must hold `aptConfiguration`. */
 export const auditEnvironment = ({ scanner, work }: AuditPlaces): string[] => [
-  `OSCAP_SCHEMA_PATH=${scanner}/usr/share/openscap/schemas`,
-  `OSCAP_CPE_PATH=${scanner}/usr/share/openscap/cpe`,
+  ...(scanner === null
+    ? []
+    : [
+        `OSCAP_SCHEMA_PATH=${scanner}/usr/share/openscap/schemas`,
+        `OSCAP_CPE_PATH=${scanner}/usr/share/openscap/cpe`,
+      ]),
   // Script checks (SCE) stay out: the content has an OVAL check for nearly every rule that has a script, and
   // where the disk is only mounted a script would tell of this machine.
   'OSCAP_CHECK_ENGINE_PLUGIN_DIR=/nonexistent',

@@ -67,6 +67,7 @@ export const rulesForBoot = (content: Content, offline: ReadonlyMap<string, Rule
     .map(([id]) => id);
 
 /**
+ * @param offline the disk's answers; null where only the running system was asked, about every rule
  * @param booted the running system's answers, for at least the rules `rulesForBoot` names
  * @throws Error when a rule that needs the running system has no answer from it
  */
@@ -78,18 +79,18 @@ export function mergeReport(input: {
   contentIdentity: ComplianceReport['content'];
   profile: string;
   tailoringSha256: string;
-  offline: ReadonlyMap<string, RuleResult>;
+  offline: ReadonlyMap<string, RuleResult> | null;
   booted: ReadonlyMap<string, RuleResult>;
   waivers: readonly Waiver[];
 }): ComplianceReport {
   const { content, offline, booted, at } = input;
-  const missing = rulesForBoot(content, offline).filter((id) => !booted.has(id));
+  const missing = rulesForBoot(content, offline ?? new Map()).filter((id) => !booted.has(id));
   if (missing.length > 0) {
     throw new Error(
       `the running system was not asked about ${missing.length} rules: ${missing.slice(0, 3).join(', ')}`,
     );
   }
-  const rules = [...offline].map(([id, result]): ReportedRule => {
+  const rules = [...(offline ?? booted)].map(([id, result]): ReportedRule => {
     const { title, severity, sections }: Pick<Rule, 'title' | 'severity' | 'sections'> = content.rules.get(
       id,
     ) ?? {
@@ -105,7 +106,7 @@ export function mergeReport(input: {
       sections,
       result: live ?? result,
       judged: live ? 'booted' : 'offline',
-      offline: live ? result : null,
+      offline: offline && live ? result : null,
       waiver: waiverOf(id, input.waivers, at),
     };
   });

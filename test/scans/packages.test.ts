@@ -67,6 +67,7 @@ describe('the bill of materials', () => {
   const input = {
     image,
     osRelease: { ID: 'debian', VERSION_ID: '12' },
+    type: 'deb' as const,
     packages: parseDpkgStatus(fixture('dpkg-status')),
     licences: new Map([['zlib1g', ['Zlib']]]),
   };

@@ -1,0 +1,36 @@
+/**
+ * What inspect.sh is handed: itself, the benchmark, and the audit's command line, which is decided where every other
+ * audit's is. Decides nothing about the machine it goes to.
+ */
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import {
+  type AuditInputs,
+  aptConfiguration,
+  auditEnvironment,
+  auditWords,
+  shell,
+} from '../compliance/oscap.ts';
+
+/** inspect.sh's own work directory on the instance. */
+const work = '/run/drover';
+
+/** Writes the directory; it is a few megabytes, the benchmark being compressed. */
+export async function writeInputs(directory: string, inputs: AuditInputs): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const places = { scanner: null, work: `${work}/audit` };
+  const there = {
+    ...inputs,
+    contentPath: `${work}/content.xml`,
+    tailoringPath: `${work}/tailoring.xml`,
+  };
+  const audit = shell(['env', ...auditEnvironment(places), ...auditWords(there, places)]);
+  await Promise.all([
+    copyFile(join(import.meta.dirname, 'inspect.sh'), join(directory, 'inspect.sh')),
+    copyFile(inputs.tailoringPath, join(directory, 'tailoring.xml')),
+    readFile(inputs.contentPath).then((xml) => writeFile(join(directory, 'content.xml.gz'), gzipSync(xml))),
+    writeFile(join(directory, 'apt.conf'), aptConfiguration),
+    writeFile(join(directory, 'audit.sh'), `exec ${audit}\n`),
+  ]);
+}

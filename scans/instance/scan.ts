@@ -1,0 +1,129 @@
+/**
+ * The scan of an image that has no disk here: the same checks, judged in the same way, from what inspect.sh saw on
+ * a throwaway instance of it. Decides which answer of the instance each check reads; how the instance is launched
+ * and reached is the caller's business. A check that cannot be made is a failed verdict.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { Refused, reasonOf } from '../../pipeline/errors.ts';
+import type { Artifact, Verdict } from '../../pipeline/image.ts';
+import type { Progress } from '../../pipeline/report/progress.ts';
+import {
+  checkBoot,
+  checkCompliance,
+  checkLeftovers,
+  checkSbom,
+  checkUpdates,
+  findingOfUpdates,
+} from '../checks.ts';
+import { type RawAudit, readAudit } from '../compliance/results.ts';
+import { dpkgInventory } from '../inventory.ts';
+import type { Check } from '../judge.ts';
+import { type Outcome, outcomeOf, unwrap } from '../outcome.ts';
+import { codenames, conductScan, type ScanRequest } from '../request.ts';
+import { parseRpmList, reportOfAdvisories } from '../rpm.ts';
+import { type CheckContext, type Finding, verdictOf, writeArtifact } from '../verdict.ts';
+import { type Archive, answerOf, auditIn, bootIn, leftoversIn, openArchive } from './archive.ts';
+import { writeInputs } from './inputs.ts';
+
+export interface InstanceScanOptions extends ScanRequest {
+  /**
+   * Launches an instance of the image, runs inspect.sh of `inputs` there and leaves its archive at `archivePath`;
+   * nothing of the instance is left, whatever happens.
+   */
+  inspect: (work: {
+    inputs: string;
+    archivePath: string;
+    logFile: string;
+    progress: Progress;
+  }) => Promise<void>;
+}
+
+/**
+ * Verdicts as `scanImage` gives them.
+ * @throws Refused('invalid') for a bad policy file, whatever `inspect` refuses, and the abort's reason
+ */
+export const scanInstance = (options: InstanceScanOptions): Promise<Verdict[]> =>
+  conductScan(options, async ({ context, content, scratch }) => {
+    const { image, progress, signal } = options;
+    const logFile = join(scratch, 'inspect.log');
+    const archive = await progress.step('Inspect a throwaway instance', (step) =>
+      archiveOf(options, step, scratch, logFile),
+    );
+    const verdict = (check: Check, work: (archive: Archive) => Promise<Finding>) =>
+      verdictOf(context, check, async () => work(unwrap(archive)));
+    const codename = codenames[image.distribution];
+    const [compliance, updates, sbom, boot, leftovers] = await Promise.all([
+      verdict('compliance', async (open) => {
+        const booted = await outcomeOf(rawAudit(open), signal);
+        return checkCompliance(context, options, content, null, booted);
+      }),
+      verdict('updates', async (open) =>
+        codename
+          ? checkUpdates(context, { root: open.root, codename, directory: join(scratch, 'updates') })
+          : findingOfUpdates(
+              context,
+              reportOfAdvisories(
+                await rpmInventory(open),
+                await answerOf(open, 'dnf-updates'),
+                await answerOf(open, 'dnf-all'),
+              ),
+              null,
+            ),
+      ),
+      verdict('sbom', async (open) =>
+        checkSbom(
+          context,
+          image,
+          open.root,
+          await (codename ? dpkgInventory(open.root) : rpmInventory(open)),
+        ),
+      ),
+      verdict('boot', async (open) => checkBoot(context, await bootIn(open), { instance: true })),
+      verdict('leftovers', async (open) => {
+        const { root, untold } = await leftoversIn(open);
+        return checkLeftovers(context, root, untold);
+      }),
+    ]);
+    // Above all when there is no archive: the log says why.
+    const artifacts = [...boot.artifacts, ...(await logOf(context, logFile))];
+    return { compliance, updates, sbom, boot: { ...boot, artifacts }, leftovers };
+  });
+
+/** Only a refusal and an abort end the scan: nothing else may take the verdicts away. */
+async function archiveOf(
+  options: InstanceScanOptions,
+  progress: Progress,
+  scratch: string,
+  logFile: string,
+): Promise<Outcome<Archive>> {
+  const { content, tailoring, signal, inspect } = options;
+  const inputs = join(scratch, 'inputs');
+  const archivePath = join(scratch, 'result.tar.gz');
+  try {
+    await writeInputs(inputs, {
+      contentPath: content.file,
+      tailoringPath: tailoring.path,
+      profileId: tailoring.profileId,
+    });
+    await inspect({ inputs, archivePath, logFile, progress });
+    return { value: await openArchive(archivePath, join(scratch, 'archive'), signal) };
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof Refused) throw error;
+    return { reason: `no instance of the image could be looked at: ${reasonOf(error)}` };
+  }
+}
+
+async function rawAudit(archive: Archive): Promise<RawAudit> {
+  const run = await auditIn(archive);
+  return { ...run, answer: readAudit(run) };
+}
+
+const rpmInventory = async (archive: Archive) => parseRpmList(await answerOf(archive, 'rpm'));
+
+async function logOf(context: CheckContext, path: string): Promise<Artifact[]> {
+  const text = await readFile(path).catch(() => null);
+  return text ? [await writeArtifact(context, 'inspect.txt.gz', gzipSync(text))] : [];
+}
