@@ -36,23 +36,26 @@ build() {
   rm -rf "$work/source"
 }
 
-# validate SOURCE [PLUGIN]: the template as packer/packer.ts assembles it.
+# validate SOURCE [PLUGIN [FOLDER]]: the template as packer/packer.ts assembles it.
 validate() {
-  template=$work/$1
+  source=$1 plugin=${2:-} folder=${3:-template} template=$work/$1
   "$here/node_modules/.bin/node" --input-type=module -e '
-    const [room, directory, only] = process.argv.slice(1);
+    const [room, directory, only, folder] = process.argv.slice(1);
     const { assembleTemplate } = await import(`${room}/packer.ts`);
-    await assembleTemplate(directory, { text: "current", bundlesPlugins: false }, only);
-  ' "$here/packer" "$template" "$1"
-  [ -z "${2:-}" ] || "$cache/packer-$packer" init "$template"
+    await assembleTemplate(directory, { text: "current", bundlesPlugins: false }, only, folder);
+  ' "$here/packer" "$template" "$source" "$folder"
+  [ -z "$plugin" ] || "$cache/packer-$packer" init "$template"
+  case $folder in
+    inspect) set -- -var archive="$work/result.tar.gz" -var image=ami-0123456789abcdef0 ;;
+    *) set -- -var packer="$here/packer" -var disk="$work/disk.raw" -var data_stream=ds.xml -var profile=p \
+      -var seed="$work" -var output_directory="$work/output" -var image_name=test ;;
+  esac
   for distribution in debian-12 amazon-linux-2023; do
-    "$cache/packer-$packer" validate -only="$1" \
-      -var packer="$here/packer" -var inputs="$work" -var disk="$work/disk.raw" -var data_stream=ds.xml \
-      -var profile=p -var seed="$work" -var output_directory="$work/output" \
-      -var ssh_private_key_file="$work/key" -var image_name=test -var region=eu-central-1 \
-      -var distribution="$distribution" "$template" >"$work/log" || { cat "$work/log"; exit 1; }
+    "$cache/packer-$packer" validate -only="$source" -var inputs="$work" -var region=eu-central-1 \
+      -var ssh_private_key_file="$work/key" -var distribution="$distribution" "$@" "$template" >"$work/log" ||
+      { cat "$work/log"; exit 1; }
   done
-  echo "current Packer: $1 is valid with Packer $packer${2:+ and $2}"
+  echo "current Packer: $source is valid with Packer $packer${plugin:+ and $plugin}"
 }
 
 build packer "$packer" github.com/hashicorp/packer || {
@@ -62,12 +65,12 @@ build packer "$packer" github.com/hashicorp/packer || {
 : >"$work/disk.raw"
 ssh-keygen -q -t ed25519 -N '' -f "$work/key"
 
-# check SOURCE PLUGIN VERSION
+# check SOURCE PLUGIN VERSION [FOLDER]
 check() {
   module=github.com/hashicorp/packer-plugin-$2
   if build "packer-plugin-$2" "$3" "$module"; then
     "$cache/packer-$packer" plugins install --path "$cache/packer-plugin-$2-$3" "github.com/hashicorp/$2" >/dev/null
-    validate "$1" "packer-plugin-$2 $3"
+    validate "$1" "packer-plugin-$2 $3" "${4:-template}"
   else
     echo "current Packer: $1 NOT CHECKED, the Go module proxy does not serve packer-plugin-$2 $3"
   fi
@@ -75,4 +78,5 @@ check() {
 
 validate null.chroot
 check amazon-ebs.instance amazon "$amazon"
+check amazon-ebs.throwaway amazon "$amazon" inspect
 check qemu.vm qemu "$qemu"
