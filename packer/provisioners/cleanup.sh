@@ -12,6 +12,12 @@ rm -f /etc/ssh/ssh_host_*
 rm -f /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys
 rm -f /root/.*_history /home/*/.*_history /root/.wget-hsts /root/.lesshst
 
+# The account the Session Manager agent makes for the first session, which was the build's; it makes it again.
+if id ssm-user >/dev/null 2>&1; then
+  userdel -f -r ssm-user || :
+  rm -f /etc/sudoers.d/ssm-agent-users
+fi
+
 if command -v cloud-init >/dev/null; then cloud-init clean --logs --seed; fi
 rm -rf /var/lib/cloud/instances /var/lib/cloud/instance
 

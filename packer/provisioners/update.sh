@@ -7,5 +7,6 @@ if command -v apt-get >/dev/null; then
   apt-get full-upgrade -q -y
   apt-get autoremove -q -y --purge
 else
-  dnf -y --refresh upgrade
+  # Amazon Linux is locked to the release it was made from; what is newer stands in the latest one only.
+  dnf -y --refresh --releasever=latest upgrade
 fi
