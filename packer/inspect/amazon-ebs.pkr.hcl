@@ -35,6 +35,7 @@ source "amazon-ebs" "throwaway" {
 
   communicator            = "ssh"
   ssh_interface           = "session_manager"
+  ssh_timeout             = "10m"
   ssh_username            = local.amazon_users[var.distribution]
   temporary_key_pair_type = "ed25519"
   iam_instance_profile    = var.instance_profile

@@ -20,7 +20,7 @@ import {
 import { type RawAudit, readAudit } from '../compliance/results.ts';
 import { dpkgInventory } from '../inventory.ts';
 import type { Check } from '../judge.ts';
-import { type Outcome, outcomeOf, unwrap } from '../outcome.ts';
+import { allSettled, type Outcome, outcomeOf, unwrap } from '../outcome.ts';
 import { codenames, conductScan, type ScanRequest } from '../request.ts';
 import { parseRpmList, reportOfAdvisories } from '../rpm.ts';
 import { type CheckContext, type Finding, verdictOf, writeArtifact } from '../verdict.ts';
@@ -54,7 +54,7 @@ export const scanInstance = (options: InstanceScanOptions): Promise<Verdict[]> =
     const verdict = (check: Check, work: (archive: Archive) => Promise<Finding>) =>
       verdictOf(context, check, async () => work(unwrap(archive)));
     const codename = codenames[image.distribution];
-    const [compliance, updates, sbom, boot, leftovers] = await Promise.all([
+    const [compliance, updates, sbom, boot, leftovers] = await allSettled([
       verdict('compliance', async (open) => {
         const booted = await outcomeOf(rawAudit(open), signal);
         return checkCompliance(context, options, content, null, booted);
