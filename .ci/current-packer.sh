@@ -80,3 +80,9 @@ validate null.chroot
 check amazon-ebs.instance amazon "$amazon"
 check amazon-ebs.throwaway amazon "$amazon" inspect
 check qemu.vm qemu "$qemu"
+
+if [ -x "$cache/packer-plugin-amazon-$amazon" ]; then
+  echo "current Packer: amazon-ebs against the simulator"
+  (cd "$here" && DROVER_PACKER="$cache/packer-$packer" DROVER_REQUIRE_CONFORMANCE=packer \
+    npx vitest run test/conformance/packer.test.ts)
+fi

@@ -76,7 +76,13 @@ describe('packer', () => {
       writeFileSync(path, JSON.stringify(template(server.endpoint)));
       const { stdout } = await run(packer.command, ['build', '-machine-readable', path], {
         cwd: directory,
-        env: { ...process.env, AWS_POLL_DELAY_SECONDS: '1', CHECKPOINT_DISABLE: '1' },
+        env: {
+          ...process.env,
+          AWS_POLL_DELAY_SECONDS: '1',
+          CHECKPOINT_DISABLE: '1',
+          // Current Packer asks STS who it is before it builds.
+          AWS_ENDPOINT_URL: server.endpoint,
+        },
       });
       const id = /artifact,0,id,eu-central-1:(ami-[0-9a-f]+)/.exec(stdout)?.[1];
       const { ec2 } = clientsAt(server.endpoint);

@@ -5,11 +5,13 @@
 import * as autoScalingClient from '@aws-sdk/client-auto-scaling';
 import * as ec2Client from '@aws-sdk/client-ec2';
 import * as loadBalancingClient from '@aws-sdk/client-elastic-load-balancing-v2';
+import * as securityTokenClient from '@aws-sdk/client-sts';
 import { NormalizedSchema } from '@smithy/core/schema';
 import type { World } from '../model/state.ts';
 import { autoScalingOperations } from './operations/auto-scaling.ts';
 import { ec2Operations } from './operations/ec2.ts';
 import { loadBalancingOperations } from './operations/load-balancing.ts';
+import { securityTokenOperations } from './operations/security-tokens.ts';
 import type { Dialect } from './query.ts';
 
 /** Takes the operation's input and returns its output, both in AWS's own shape. Throws ServiceError. */
@@ -49,6 +51,14 @@ export const services: readonly Service[] = [
     dialect: 'awsQuery',
     schemas: loadBalancingClient,
     operations: loadBalancingOperations,
+  },
+  {
+    signingName: 'sts',
+    version: '2011-06-15',
+    namespace: 'https://sts.amazonaws.com/doc/2011-06-15/',
+    dialect: 'awsQuery',
+    schemas: securityTokenClient,
+    operations: securityTokenOperations,
   },
 ];
 

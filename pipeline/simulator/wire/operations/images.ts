@@ -53,6 +53,8 @@ const facets: Facets<Image> = {
 export function DescribeImages(world: World, input: DescribeImagesRequest): DescribeImagesResult {
   const ids = input.ImageIds ?? [];
   const images = ids.length ? ids.map((id) => findImage(world, id)) : Object.values(world.images);
+  // No image is ever deprecated here, so both answers to IncludeDeprecated are the same.
+  void input.IncludeDeprecated;
   const owned = images.filter((image) => ownedBy(world, image, input.Owners));
   const { items, nextToken } = page(filtered(owned, input.Filters, facets), bySerial, {
     token: input.NextToken,

@@ -161,6 +161,9 @@ const keyTags = (input: { TagSpecifications?: unknown[] | undefined }) =>
   specifiedTags(plain({ tags: input.TagSpecifications }).tags, 'key-pair');
 
 export function CreateKeyPair(world: World, input: CreateKeyPairRequest): KeyPairShape {
+  if (input.KeyType === 'ed25519') {
+    throw new ServiceError('UnsupportedOperation', 'The simulated account makes RSA key pairs only.');
+  }
   // A real key, because clients parse it and log in with it; the world keeps nothing of it but the fingerprint.
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const der = privateKey.export({ type: 'pkcs8', format: 'der' });
