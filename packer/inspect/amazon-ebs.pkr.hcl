@@ -22,6 +22,7 @@ source "amazon-ebs" "throwaway" {
 
   launch_block_device_mappings {
     device_name           = "/dev/xvda"
+    volume_size           = 8
     volume_type           = "gp3"
     encrypted             = true
     kms_key_id            = var.kms_key
