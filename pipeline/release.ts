@@ -233,9 +233,21 @@ async function continueRelease(
     const journal = await openJournal({ directory: releaseDirectory(stateDirectory, release), clock });
     await using(journal, async () => {
       for (const note of journal.notes) progress.note(note);
+      await admitUnknown(journal);
       await work({ ...surroundings, journal });
     });
   });
+}
+
+/**
+ * Calls that a dead process left without an outcome: nobody is writing but us, so none is coming. The engine looks
+ * whether they were carried out, or repeats what is idempotent.
+ */
+async function admitUnknown(journal: DirectoryJournal): Promise<void> {
+  for (const { key } of stateOf({ journal }).unfinished) {
+    const error = 'the process ended before the outcome was recorded';
+    await journal.append({ type: 'outcome', data: { key, status: 'unknown', result: null, error } });
+  }
 }
 
 /** Stages that touch groups run under leases on the whole fleet; building and scanning an image needs none. */
