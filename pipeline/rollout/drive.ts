@@ -66,28 +66,13 @@ export async function drive(
     }),
   );
   const startedAt = clock.now();
-  let lastSeenAt = startedAt;
   let soakEndsAt: number | null = null;
   let pace: Pace = firstPace;
   for (;;) {
     if (signal.aborted) throw interrupted(journal.release, signal);
     const open = lanes.filter(({ ending }) => ending === null);
-    let groups: GroupObservation[];
-    try {
-      groups = await deps.cloud.observe(
-        open.map(({ assignment }) => assignment.spec.group),
-        startedAt,
-      );
-      lastSeenAt = clock.now();
-    } catch (error) {
-      if (!(error instanceof CloudError) && !(error instanceof Refused)) throw error;
-      const silentForMs = clock.now() - lastSeenAt;
-      if (silentForMs >= outageLimitMs) throw outOfSight(journal.release, error);
-      deps.progress.update(`cannot look: ${reasonOf(error)}`);
-      pace = nextPace(pace, false);
-      await rest(deps, pace, Number.POSITIVE_INFINITY);
-      continue;
-    }
+    const names = open.map(({ assignment }) => assignment.spec.group);
+    const groups = await patientlyObserved(deps, names, startedAt);
 
     const isSoaked = soakEndsAt !== null && clock.now() >= soakEndsAt;
     const isBusy = await tick(deps, open, groups, { isSoaked, together: options.together }).catch((error) => {
@@ -104,6 +89,31 @@ export async function drive(
     const untilSoaked = soakEndsAt === null ? Number.POSITIVE_INFINITY : soakEndsAt - clock.now();
     pace = nextPace(pace, isBusy);
     await rest(deps, pace, untilSoaked > 0 ? untilSoaked : Number.POSITIVE_INFINITY);
+  }
+}
+
+/**
+ * The groups as they are, asked for again while the cloud does not answer. `since` as in Cloud.observe.
+ * @throws Interrupted when the signal aborts, Stuck when the cloud stays silent
+ */
+export async function patientlyObserved(
+  deps: RolloutDeps,
+  names: readonly string[],
+  since: number = deps.clock.now(),
+): Promise<GroupObservation[]> {
+  const { cloud, clock, journal, progress } = deps;
+  const askedAt = clock.now();
+  let pace: Pace = firstPace;
+  for (;;) {
+    try {
+      return await cloud.observe(names, since);
+    } catch (error) {
+      if (!(error instanceof CloudError) && !(error instanceof Refused)) throw error;
+      if (clock.now() - askedAt >= outageLimitMs) throw outOfSight(journal.release, error);
+      progress.update(`cannot look: ${reasonOf(error)}`);
+      pace = nextPace(pace, false);
+      await rest(deps, pace, Number.POSITIVE_INFINITY);
+    }
   }
 }
 

@@ -4,7 +4,6 @@
  * (rollback.ts). A wave that was begun by another process is simply gone on with.
  */
 import { CloudError, type GroupObservation } from '../cloud/cloud.ts';
-import { Refused } from '../errors.ts';
 import type { GroupBaseline, JournalRecord } from '../journal/records.ts';
 import { sha256 } from '../json.ts';
 import { nextKey, recorded } from './act.ts';
@@ -15,7 +14,7 @@ import { freshMemory } from './owed.ts';
 import { recalled } from './recall.ts';
 import type { GroupSpec, WaveSpec } from './spec.ts';
 import type { Assignment } from './state.ts';
-import { holderOf } from './tags.ts';
+import { refuseForeign } from './tags.ts';
 
 export type { RolloutDeps } from './drive.ts';
 
@@ -35,7 +34,11 @@ export async function runWave(
   if (known) return known;
   const names = wave.groups.map(({ group }) => group);
   const observed = new Map((await cloud.observe(names, 0)).map((group) => [group.name, group]));
-  for (const name of names) requireGroup(deps, wave, observed.get(name), name);
+  for (const name of names) {
+    const group = observed.get(name);
+    if (!group) throw missingGroup(name, wave.environment, wave.name);
+    refuseForeign(group, journal.release);
+  }
 
   const { environment, name } = wave;
   await journal.append({
@@ -66,22 +69,6 @@ function journaledOutcome(
     return outcome === 'promoted' ? { outcome } : { outcome, reason, groups: [] };
   }
   return null;
-}
-
-function requireGroup(
-  { journal }: RolloutDeps,
-  wave: WaveSpec,
-  group: GroupObservation | undefined,
-  name: string,
-): void {
-  if (!group) throw missingGroup(name, wave.environment, wave.name);
-  const holder = holderOf(group);
-  if (holder === null || holder === journal.release) return;
-  throw new Refused(
-    'busy',
-    `group ${name} carries the marks of release ${holder}, which has not ended there`,
-    `End that first: \`drover resume ${holder}\` or \`drover rollback ${holder}\`.`,
-  );
 }
 
 async function rolled(

@@ -9,13 +9,14 @@
 import { Stuck } from '../errors.ts';
 import type { JournalRecord } from '../journal/records.ts';
 import { baselineOf, journaledBaseline } from './baseline.ts';
-import { drive, type Ending, type RolloutDeps, type Track } from './drive.ts';
+import { drive, type Ending, patientlyObserved, type RolloutDeps, type Track } from './drive.ts';
 import { journaledVersion } from './engine.ts';
 import { withSteps } from './group-steps.ts';
 import { freshMemory } from './owed.ts';
 import { recalled } from './recall.ts';
 import type { GroupSpec } from './spec.ts';
 import type { Assignment } from './state.ts';
+import { refuseForeign } from './tags.ts';
 
 export interface RollbackOutcome {
   outcome: 'rolled-back';
@@ -24,7 +25,8 @@ export interface RollbackOutcome {
 
 /**
  * Rolls back those of `groups` this release has touched (the journal has their baseline), at the pace of their specs.
- * @throws Stuck naming every group that is not back and the command to run next; Interrupted when the signal aborts
+ * @throws Refused 'busy' before anything is changed when one of them carries another release's marks, Stuck naming
+ *   every group that is not back and the command to run next, Interrupted when the signal aborts
  */
 export async function rollbackGroups(
   deps: RolloutDeps,
@@ -34,6 +36,7 @@ export async function rollbackGroups(
   const touched = request.groups.filter(({ group }) => journaledBaseline(journal.records(), group));
   const names = touched.map(({ group }) => group);
   if (names.length === 0) return { outcome: 'rolled-back', groups: [] };
+  for (const group of await patientlyObserved(deps, names)) refuseForeign(group, journal.release);
   if (!isUnderWay(journal.records())) {
     const { reason, actor } = request;
     await journal.append({ type: 'rollback.started', data: { groups: names, reason, actor } });

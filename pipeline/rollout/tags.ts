@@ -3,6 +3,7 @@
  * before the first change, removed with the last. Values stay within what Auto Scaling allows in a tag.
  */
 import type { GroupObservation } from '../cloud/cloud.ts';
+import { Refused } from '../errors.ts';
 
 export interface Marks {
   release: string;
@@ -40,3 +41,14 @@ export const tagsOf = (marks: Marks): Record<string, string> => ({
 /** The release that holds the group according to its tags; null when none does. */
 export const holderOf = ({ tags }: Pick<GroupObservation, 'tags'>): string | null =>
   tags[keys.release] ?? null;
+
+/** @throws Refused 'busy' when another release's marks are on the group: only that one knows what it owes there */
+export function refuseForeign(group: Pick<GroupObservation, 'name' | 'tags'>, release: string): void {
+  const holder = holderOf(group);
+  if (holder === null || holder === release) return;
+  throw new Refused(
+    'busy',
+    `group ${group.name} carries the marks of release ${holder}, which has not ended there`,
+    `End that first: \`drover resume ${holder}\` or \`drover rollback ${holder}\`.`,
+  );
+}

@@ -268,6 +268,23 @@ describe('what others do meanwhile', () => {
     expect(fleet.journal.records()).toEqual([]);
   });
 
+  test('a rollback leaves every group alone while one of them carries the marks of another release', async () => {
+    const fleet = fleetOf({ 'web-a': { desired: 2 }, 'web-b': { desired: 2 } });
+    await runWave(fleet.deps, waveOf(fleet), await newImage(fleet));
+    await fleet.cloud.setGroupTags('web-b', { 'drover:release': 'r-2' });
+    const before = fleet.snapshot();
+    const records = fleet.journal.records().length;
+    const refusal = await rolledBack(fleet).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(Refused);
+    expect(refusal).toMatchObject({
+      kind: 'busy',
+      message: expect.stringContaining('group web-b carries the marks of release r-2'),
+      remedy: expect.stringMatching(/drover resume r-2.*drover rollback r-2/),
+    });
+    expect(fleet.snapshot()).toEqual(before);
+    expect(fleet.journal.records()).toHaveLength(records);
+  });
+
   test('a group that does not exist is refused with the key that names it', async () => {
     const fleet = fleetOf({ web: { desired: 2 } });
     const wave = waveOf(fleet);
