@@ -12,7 +12,7 @@ import { resume, rollback, run, stage } from './cli/release.ts';
 import { openSession, type Session } from './cli/session.ts';
 import { simulatorStart } from './cli/simulator.ts';
 import { status } from './cli/status.ts';
-import { exitCodes } from './errors.ts';
+import { exitCodes, Refused } from './errors.ts';
 import { droverVersion } from './version.ts';
 
 const program = new Command('drover')
@@ -27,9 +27,12 @@ const program = new Command('drover')
   .addHelpText(
     'after',
     `
-Exit codes: 0 done, 2 bad input, 3 something missing, 4 held by another release, 5 a gate or check said no,
-6 rolled back, 7 needs a person, 8 does not verify, 130 stopped by hand, 1 a bug.`,
+Exit codes: 0 done, 2 bad input, 3 something missing, 4 held by another release, 5 a check said no
+before any group was touched, 6 rolled back, 7 needs a person, 8 does not verify, 130 stopped by hand, 1 a bug.`,
   );
+
+/** Of the command that runs; a process runs one. */
+let session: Session | undefined;
 
 /** Registers a command whose work starts once the session is open. */
 function command<A extends unknown[]>(
@@ -44,8 +47,9 @@ function command<A extends unknown[]>(
     .exitOverride()
     .action(async (...given: unknown[]) => {
       const self = given.at(-1) as Command;
-      const session = openSession(self.optsWithGlobals());
+      session = openSession(self.optsWithGlobals());
       await work(session, ...(given.slice(0, -1) as A));
+      if (session.options.json) console.log(JSON.stringify(session.facts, null, 2));
     });
 }
 
@@ -117,6 +121,10 @@ try {
   // Keep-alive sockets must not hold a finished command.
   process.exit(exitCodes.ok);
 } catch (error) {
-  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? exitCodes.ok : exitCodes.invalid);
-  process.exit(report(error, process.argv.includes('--json')));
+  if (error instanceof CommanderError && error.exitCode === 0) process.exit(exitCodes.ok);
+  const misused = error instanceof CommanderError;
+  // Commander has already told a person.
+  if (misused && !process.argv.includes('--json')) process.exit(exitCodes.invalid);
+  const refusal = misused && new Refused('invalid', error.message, '`drover --help` lists the commands.');
+  process.exit(report(refusal || error, process.argv.includes('--json'), session?.facts));
 }

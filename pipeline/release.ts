@@ -4,6 +4,7 @@
  * their order stands here and only here.
  */
 import { join } from 'node:path';
+import { CloudError } from './cloud/cloud.ts';
 import type { Config } from './config/schema.ts';
 import { DroverError, Failed, Interrupted, Refused, reasonOf, Stuck } from './errors.ts';
 import { fleetGroups } from './fleet/waves.ts';
@@ -14,12 +15,12 @@ import { listReleases, newReleaseId, readRelease, releaseDirectory } from './jou
 import { canonical, type JsonObject, sha256 } from './json.ts';
 import { bake } from './stages/bake.ts';
 import { build } from './stages/build.ts';
-import { imageOf, type ReleaseContext, stateOf } from './stages/context.ts';
+import { type ReleaseContext, stateOf } from './stages/context.ts';
 import { evidence } from './stages/evidence.ts';
 import { resolve } from './stages/resolve.ts';
 import { rollback, rolledBack, touchedGroups } from './stages/rollback.ts';
 import { rollout } from './stages/rollout.ts';
-import { scan } from './stages/scan.ts';
+import { acceptPolicy, scan } from './stages/scan.ts';
 import { droverVersion } from './version.ts';
 
 /** The way of every release. Evidence comes after the close, so that the bundle holds the end of the story. */
@@ -39,7 +40,8 @@ export async function openRelease(
   through: ForwardStage,
   opened: (release: string) => void,
 ): Promise<void> {
-  await refuseUnfinished(around);
+  // Before anything is written: an endpoint that does not answer leaves no trace.
+  const cloud = await around.cloud.identify();
   const release = newReleaseId(around.clock);
   await held(around, release, through, async (surroundings) => {
     const journal = await createJournal({
@@ -57,7 +59,7 @@ export async function openRelease(
           actor: around.actor,
           reason: around.reason,
           emergency: around.emergency,
-          cloud: await around.cloud.identify(),
+          cloud,
           config,
           configSha256: sha256(canonical(config)),
         },
@@ -71,7 +73,7 @@ export async function openRelease(
 /** Goes on with a release that was killed, interrupted, or stopped after a single stage. */
 export async function resumeRelease(around: Surroundings, release: string): Promise<void> {
   await continueRelease(around, release, 'rollout', async (context) => {
-    refuseClosed(context);
+    refuseEnded(context);
     await context.journal.append({
       type: 'release.resumed',
       data: { actor: context.actor, reason: context.reason },
@@ -90,7 +92,8 @@ export async function runSingleStage(
   stage: ForwardStage,
 ): Promise<void> {
   await continueRelease(around, release, stage, async (context) => {
-    if (stage !== 'scan') refuseClosed(context);
+    // An image that failed its scan may be scanned again, with an override; no group knows of it.
+    if (!(stage === 'scan' && failedUntouched(context))) refuseEnded(context);
     const before = order[order.indexOf(stage) - 1];
     if (before && statusOf(context, before) !== 'passed') {
       throw new Refused(
@@ -107,9 +110,8 @@ export async function runSingleStage(
 /** Records that the actor accepts a policy's failure on this release's image; the next scan takes it into account. */
 export async function overridePolicy(around: Surroundings, release: string, policy: string): Promise<void> {
   await continueRelease(around, release, 'scan', async (context) => {
-    const { id } = imageOf(context);
-    const { actor, reason } = context;
-    await context.journal.append({ type: 'override', data: { check: policy, imageId: id, actor, reason } });
+    if (!failedUntouched(context)) refuseEnded(context);
+    await acceptPolicy(context, policy);
   });
 }
 
@@ -143,8 +145,10 @@ async function guarded(context: ReleaseContext, work: () => Promise<void>): Prom
       await undo(context, reason);
       throw rolledBack(release, reason);
     }
-    if (error instanceof Stuck) await close(context, 'stuck', reason);
-    else if (error instanceof DroverError && !touched) await close(context, 'failed', reason);
+    // Stuck on the way forward: the cause may go away, and then either command works.
+    if (error instanceof Stuck) throw error;
+    const isRefusal = error instanceof DroverError || error instanceof CloudError;
+    if (isRefusal && !touched) await close(context, 'failed', reason);
     else if (touched) {
       throw new Stuck(
         `release ${release} stopped in the middle: ${reason}`,
@@ -181,13 +185,22 @@ async function interrupted(context: ReleaseContext, error: unknown): Promise<Int
   );
 }
 
+/** The end of a release. That its evidence could not be exported never hides how it ended. */
 async function close(
   context: ReleaseContext,
   outcome: 'promoted' | 'failed' | 'rolled-back' | 'stuck',
   reason: string,
 ): Promise<void> {
-  await context.journal.append({ type: 'release.closed', data: { outcome, reason } });
-  await evidence(context);
+  const { journal, progress } = context;
+  await journal.append({ type: 'release.closed', data: { outcome, reason } });
+  try {
+    await evidence(context);
+  } catch (error) {
+    const loss = `the evidence was not exported: ${reasonOf(error)}`;
+    const remedy = `When the cause is gone: \`drover evidence export ${journal.release}\`.`;
+    progress.note(`${loss}. ${remedy}`);
+    if (outcome === 'promoted') throw new Stuck(`${reason}, but ${loss}`, remedy, { cause: error });
+  }
 }
 
 const promotedReason = (context: ReleaseContext) => {
@@ -198,23 +211,37 @@ const promotedReason = (context: ReleaseContext) => {
 const statusOf = (context: ReleaseContext, stage: StageName) =>
   stateOf(context).stages.find((s) => s.stage === stage)?.status;
 
-function refuseClosed(context: ReleaseContext): void {
-  const { id, status } = stateOf(context);
-  if (status === 'open' || status === 'interrupted') return;
-  throw new Refused('invalid', `release ${id} is closed: ${status}`, 'Start a new one with `drover run`.');
+/** Forward is over once a release is closed, or was rolled back even in part. */
+function refuseEnded(context: ReleaseContext): void {
+  const { id, status, rollbacks } = stateOf(context);
+  const isOpen = status === 'open' || status === 'interrupted';
+  if (isOpen && !rollbacks.some((rollback) => rollback.outcome !== null)) return;
+  throw new Refused(
+    'invalid',
+    `release ${id} is over: ${isOpen ? 'its rollback has begun' : status}`,
+    isOpen || status === 'stuck'
+      ? `End it with \`drover rollback ${id}\`.`
+      : 'Start a new one with `drover run`.',
+  );
 }
 
-/** A crashed release may have left its groups half way: nothing new starts on them before it is ended. */
-async function refuseUnfinished(around: Surroundings): Promise<void> {
+const failedUntouched = (context: ReleaseContext): boolean =>
+  stateOf(context).status === 'failed' && touchedGroups(context).length === 0;
+
+/** A crashed release may have left its groups half way: nobody else moves them before it is ended. */
+async function refuseUnfinished(around: Surroundings, own: string): Promise<void> {
   const groups = new Set(fleetGroups(around.config));
-  for (const { state } of await listReleases(around.stateDirectory)) {
-    if (!state || (state.status !== 'open' && state.status !== 'interrupted')) continue;
+  for (const { id, state } of await listReleases(around.stateDirectory)) {
+    // What cannot be read still shows on the groups: the engine refuses those that carry another release's marks.
+    if (!state)
+      around.progress.note(`release ${id} cannot be read, so it could not be asked about its groups`);
+    if (!state || id === own || !['open', 'interrupted', 'stuck'].includes(state.status)) continue;
     const shared = state.groups.filter((g) => g.baseline && groups.has(g.group)).map((g) => g.group);
     if (shared.length === 0) continue;
     throw new Refused(
       'busy',
-      `release ${state.id} is unfinished on ${shared.join(', ')}`,
-      `End it first: \`drover resume ${state.id}\` or \`drover rollback ${state.id}\`.`,
+      `release ${id} is unfinished on ${shared.join(', ')}`,
+      `End it first: \`drover resume ${id}\` or \`drover rollback ${id}\`.`,
     );
   }
 }
@@ -260,9 +287,11 @@ async function held(
   if (order.indexOf(through) < order.indexOf('bake')) return work(around);
   const { stateDirectory, clock, signal } = around;
   const resources = fleetGroups(around.config);
-  await withLeases({ directory: join(stateDirectory, 'leases'), resources, owner: release, clock }, (lost) =>
-    work({ ...around, signal: AbortSignal.any([signal, lost]) }),
-  );
+  const request = { directory: join(stateDirectory, 'leases'), resources, owner: release, clock };
+  await withLeases(request, async (lost) => {
+    await refuseUnfinished(around, release);
+    await work({ ...around, signal: AbortSignal.any([signal, lost]) });
+  });
 }
 
 async function using(journal: DirectoryJournal, work: () => Promise<void>): Promise<void> {

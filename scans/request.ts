@@ -82,7 +82,7 @@ async function judged(
   return { ...verdict, artifacts: [artifact] };
 }
 
-async function readPolicies(path: string): Promise<Policy[]> {
+export async function readPolicies(path: string): Promise<Policy[]> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw new Refused('invalid', `${path}: ${reasonOf(error)}`, 'Name a policy file with image.policies.');
   });

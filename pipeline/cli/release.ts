@@ -1,6 +1,7 @@
 /** The commands that move a release: run, build, resume, rollback, and the single stages. */
 import { appendFileSync } from 'node:fs';
-import { Refused } from '../errors.ts';
+import type { Config } from '../config/schema.ts';
+import { Refused, reasonOf } from '../errors.ts';
 import { locateRelease, readRelease } from '../journal/releases.ts';
 import {
   type ForwardStage,
@@ -70,7 +71,7 @@ export const stage =
     return onRelease(session, wanted, options.reason ?? `${name} by hand`, work, options.fault);
   };
 
-/** Works on an existing release in the cloud it was opened in. */
+/** Works on an existing release in the cloud, and with the configuration, it was opened with. */
 async function onRelease(
   session: Session,
   wanted: string,
@@ -78,17 +79,18 @@ async function onRelease(
   work: (around: Surroundings, release: string) => Promise<void>,
   fault?: 'unhealthy',
 ): Promise<void> {
-  const config = configOf(session);
   const release = await locateRelease(session.stateDirectory, wanted);
+  const state = await readRelease(session.stateDirectory, release);
+  const config = state.config as unknown as Config;
   await withCloud(
     session,
     config,
     (cloud) =>
       reporting(session, async (opened) => {
         opened(release);
-        await work(surroundings(session, config, cloud, { reason, emergency: false }), release);
+        await work(surroundings(session, config, cloud, { reason, emergency: state.emergency }), release);
       }),
-    fault && { kind: fault, imageId: (await readRelease(session.stateDirectory, release)).image?.id },
+    fault && { kind: fault, imageId: state.image?.id },
   );
 }
 
@@ -104,11 +106,18 @@ async function reporting(
       session.progress.note(`release ${id}`);
     });
   } finally {
-    if (release) {
-      const state = await readRelease(session.stateDirectory, release);
-      session.print(state, `\n${statusText(state)}`);
-      const page = process.env.GITHUB_STEP_SUMMARY;
-      if (page) appendFileSync(page, jobSummary(state));
-    }
+    if (release) await showStatus(session, release);
+  }
+}
+
+/** That it cannot be shown must not hide how the work ended. */
+async function showStatus(session: Session, release: string): Promise<void> {
+  try {
+    const state = await readRelease(session.stateDirectory, release);
+    session.print(state, `\n${statusText(state)}`);
+    const page = process.env.GITHUB_STEP_SUMMARY;
+    if (page) appendFileSync(page, jobSummary(state));
+  } catch (error) {
+    session.progress.note(`the status of ${release} cannot be shown: ${reasonOf(error)}`);
   }
 }

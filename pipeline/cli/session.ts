@@ -31,8 +31,10 @@ export interface Session {
   clock: Clock;
   signal: AbortSignal;
   progress: Progress;
-  /** Facts: the object with --json, the text without. */
+  /** Facts: the text at once, or with --json the object, as the one document printed at the end. */
   print(facts: unknown, text: string): void;
+  /** What print was last given. */
+  facts: unknown;
 }
 
 export function openSession(options: CommonOptions): Session {
@@ -41,15 +43,20 @@ export function openSession(options: CommonOptions): Session {
   // With --json standard output belongs to the facts alone.
   const live = process.stdout.isTTY && !json && !process.env.CI;
   const write = (line: string) => (json ? process.stderr : process.stdout).write(`${line}\n`);
-  return {
+  const session: Session = {
     options,
     stateDirectory: resolve(options.state ?? join(xdg('XDG_STATE_HOME', '.local/state'), 'drover')),
     cacheDirectory: join(xdg('XDG_CACHE_HOME', '.cache'), 'drover'),
     clock,
     signal: interruption(),
     progress: live ? terminalProgress() : plainProgress(clock, write),
-    print: (facts, text) => process.stdout.write(json ? `${JSON.stringify(facts, null, 2)}\n` : `${text}\n`),
+    print(facts, text) {
+      session.facts = facts;
+      if (!json) process.stdout.write(`${text}\n`);
+    },
+    facts: undefined,
   };
+  return session;
 }
 
 /** XDG Base Directory Specification 0.8: the variable if it holds an absolute path, else its default under HOME. */
@@ -108,6 +115,8 @@ export async function withCloud<T>(
       createAwsCloud({ provider: 'simulator', region: config.region, endpoint, credentials }),
     );
   } finally {
+    // A fault whose image was never registered must not wait for somebody else's.
+    if (fault) await simulator.clearFaults();
     await simulator.close();
   }
 }

@@ -14,9 +14,11 @@ export async function simulatorStart(session: Session, options: { port?: string 
   const directory = join(stateDirectory, 'simulator');
   const simulator = await openSimulator({ directory, world: worldFrom(configOf(session)), clock, port });
   const { endpoint } = simulator;
-  session.print(
-    { endpoint },
-    `AWS_ENDPOINT_URL=${endpoint} AWS_ACCESS_KEY_ID=simulator AWS_SECRET_ACCESS_KEY=simulator\nCtrl-C ends it; its state is kept in ${directory}.`,
+  // At once, also as JSON: the command goes on until it is stopped.
+  console.log(
+    session.options.json
+      ? JSON.stringify({ endpoint })
+      : `AWS_ENDPOINT_URL=${endpoint} AWS_ACCESS_KEY_ID=simulator AWS_SECRET_ACCESS_KEY=simulator\nCtrl-C ends it; its state is kept in ${directory}.`,
   );
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();

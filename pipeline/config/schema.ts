@@ -152,10 +152,10 @@ export const configSchema = z.strictObject({
   emergency: z
     .strictObject({
       bake_soak: duration.default('2m'),
-      rollout: rolloutOverrides.default({ surge: '50%', soak: '1m' }),
+      rollout: rolloutOverrides.default({ surge: '100%', soak: '1m' }),
     })
     .prefault({})
-    .meta({ description: 'what `drover run --emergency` uses instead' }),
+    .meta({ description: 'what `drover run --emergency` uses instead, for every group' }),
   simulator: z
     .strictObject({
       boot: duration.default('3s').meta({ description: 'pending to running' }),

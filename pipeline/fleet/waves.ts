@@ -1,6 +1,6 @@
 /**
  * Configuration → waves: for every group what its rollout may and must do. Pure. Settings are looked up from
- * the most specific to the most general: group, emergency (when it is one), environment, all.
+ * the most specific to the most general: emergency (when it is one), group, environment, all.
  */
 import {
   type Config,
@@ -24,10 +24,8 @@ export function planWaves(config: Config, environment: Environment, emergency: b
       const settings = {
         ...config.rollout,
         ...defined(config.fleet[environment].rollout),
-        ...defined(emergencyRollout),
         ...defined(config.rollout.groups[group]),
-        // An emergency may not be slowed down by a group's ordinary soak.
-        ...(emergency && emergencyRollout.soak ? { soak: emergencyRollout.soak } : {}),
+        ...defined(emergencyRollout),
         // The soak of staging is the bake.
         ...(environment === 'staging' ? { soak: bakeSoak } : {}),
       };

@@ -7,9 +7,9 @@ import { join, resolve } from 'node:path';
 import type { Accelerator } from '../../packer/accelerator.ts';
 import { inspectMachine } from '../../packer/inspect.ts';
 import { type InstanceScanOptions, scanInstance } from '../../scans/instance/scan.ts';
-import type { ScanRequest } from '../../scans/request.ts';
+import { readPolicies, type ScanRequest } from '../../scans/request.ts';
 import { scanImage } from '../../scans/scan.ts';
-import { Failed } from '../errors.ts';
+import { Failed, Refused } from '../errors.ts';
 import type { ImageRecord } from '../image.ts';
 import { directoryOf, imageOf, type ReleaseContext, runStage, stateOf } from './context.ts';
 import { hardeningOf } from './hardening.ts';
@@ -57,6 +57,35 @@ export const scan = (context: ReleaseContext): Promise<void> =>
     const artifacts = verdicts.flatMap((verdict) => verdict.artifacts);
     return { summary: `${verdicts.length} checks, policy passed: ${policy.reasons[0]}`, artifacts };
   });
+
+/**
+ * Records that the actor accepts this policy's failure on this image, whatever later scan of it fails it.
+ * @throws Refused('invalid') where there is no image, no such policy, or nothing about it to accept
+ */
+export async function acceptPolicy(context: ReleaseContext, wanted: string): Promise<void> {
+  const { root, config, journal, actor, reason } = context;
+  const { image } = stateOf(context);
+  const { release } = journal;
+  if (!image) {
+    throw new Refused(
+      'invalid',
+      `release ${release} has no image yet`,
+      `Run \`drover resume ${release}\` first.`,
+    );
+  }
+  const file = resolve(root, config.image.policies);
+  const policies = await readPolicies(file);
+  const policy = policies.find(({ id }) => id === wanted);
+  if (policy?.level !== 'soft-mandatory') {
+    const acceptable = policies.filter(({ level }) => level === 'soft-mandatory').map(({ id }) => id);
+    throw new Refused(
+      'invalid',
+      policy ? `policy ${wanted} is ${policy.level}` : `${file} has no policy '${wanted}'`,
+      `Only a soft-mandatory one can be accepted: ${acceptable.join(', ')}.`,
+    );
+  }
+  await journal.append({ type: 'override', data: { check: wanted, imageId: image.id, actor, reason } });
+}
 
 /** The build found out, by booting, whether this machine virtualizes; only then it provisioned in a machine. */
 function acceleratorOf({ builder }: ImageRecord): Accelerator {

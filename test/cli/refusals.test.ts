@@ -1,8 +1,11 @@
 /** Bad input: each a message that names place and remedy, its own exit code, and nothing changed. */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { quickConfig, type Sandbox, sandbox, scannedRelease } from './drover.ts';
+
+const policies = fileURLToPath(new URL('../../scans/policies.yaml', import.meta.url));
 
 const boxes: Sandbox[] = [];
 const box = (...given: Parameters<typeof sandbox>): Sandbox => {
@@ -46,14 +49,22 @@ test('an endpoint that does not answer is refused with its address', async () =>
     AWS_ACCESS_KEY_ID: 'x',
     AWS_SECRET_ACCESS_KEY: 'x',
   });
-  const { exitCode, stderr } = await made.drover('plan');
-  expect(exitCode, stderr).toBe(3);
-  expect(stderr).toContain('127.0.0.1:1');
+  for (const command of ['plan', 'run']) {
+    const { exitCode, stderr } = await made.drover(command);
+    expect(exitCode, stderr).toBe(3);
+    expect(stderr).toContain('127.0.0.1:1');
+  }
+  expect(existsSync(join(made.state, 'releases'))).toBe(false);
 });
 
 test('a missing tool is refused with what it is for and how to get it', async () => {
-  const { exitCode, stderr } = await box(quickConfig, { PATH: '/nonexistent' }).drover('run');
+  const made = box(quickConfig, { PATH: '/nonexistent' });
+  const { exitCode, stderr } = await made.drover('run', '--fault', 'unhealthy');
   expect(exitCode, stderr).toBe(3);
+  // The fault had no image to befall; it must not wait for another release's.
+  expect(JSON.parse(readFileSync(join(made.state, 'simulator', 'world.json'), 'utf8'))).toMatchObject({
+    faults: [],
+  });
   expect(stderr).toMatch(/packer \(builds the machine image/);
   expect(stderr).toContain('doctor --install');
 });
@@ -61,8 +72,9 @@ test('a missing tool is refused with what it is for and how to get it', async ()
 test('doctor --json says what each tool is for, whether or not it is here', async () => {
   const { exitCode, stdout } = await box(quickConfig, { PATH: '/nonexistent' }).drover('doctor', '--json');
   expect(exitCode).toBe(3);
-  const { ready, tools } = JSON.parse(stdout.slice(0, stdout.indexOf('\n}') + 2));
+  const { ready, tools, error } = JSON.parse(stdout);
   expect(ready).toBe(false);
+  expect(error).toMatchObject({ kind: 'environment' });
   expect(tools.map((tool: { name: string }) => tool.name)).toEqual(
     expect.arrayContaining(['packer', 'qemu-system-x86_64', 'qemu-img', 'oscap', 'mmdebstrap']),
   );
@@ -94,6 +106,17 @@ test('an emergency without a reason is refused', async () => {
   const { exitCode, stderr } = await box().drover('run', '--emergency');
   expect(exitCode).toBe(2);
   expect(stderr).toContain('--reason');
+});
+
+test('an override of a policy that does not exist, or that nobody may override, is refused', async () => {
+  const made = box(quickConfig.replace('base }', `base, policies: ${policies} }`));
+  const release = await scannedRelease(made);
+  for (const policy of ['nope', 'boots', 'fresh-feed']) {
+    const { exitCode, stderr } = await made.drover('scan', release, '--override', policy, '--reason', 'test');
+    expect(exitCode, stderr).toBe(2);
+    expect(stderr).toContain('Only a soft-mandatory one can be accepted');
+  }
+  expect((await made.release(release)).overrides).toEqual([]);
 });
 
 test('an unknown command and an unknown option are refused with a pointer to the help', async () => {

@@ -1,7 +1,7 @@
 /** Releases on their way through bake and rollout, over HTTP, as processes that are stopped, killed and resumed. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { type Sandbox, sandbox, scannedRelease } from './drover.ts';
@@ -64,6 +64,10 @@ describe.concurrent('a release', { timeout: 240_000 }, () => {
     expect(verified.exitCode, verified.stderr).toBe(0);
     expect(JSON.parse(verified.stdout)).toMatchObject({ release, status: 'promoted' });
 
+    const rescanned = await box.drover('scan', release);
+    expect(rescanned).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('is over: promoted') });
+    expect((await box.release(release)).status).toBe('promoted');
+
     const back = await box.drover('rollback', release, '--reason', 'a customer complained');
     expect(back.exitCode, back.stderr).toBe(0);
     for (const group of await box.groups()) {
@@ -78,8 +82,15 @@ describe.concurrent('a release', { timeout: 240_000 }, () => {
   }) => {
     const { box, release, before } = await prepared(onTestFinished);
     expect((await box.drover('bake', release)).exitCode).toBe(0);
+    // An evidence key that cannot be read must not hide how the release ended.
+    const key = join(box.state, 'keys', 'evidence-ed25519.pem');
+    mkdirSync(dirname(key), { recursive: true });
+    writeFileSync(key, 'not a key');
     const rolled = await box.drover('rollout', release, '--fault', 'unhealthy');
+    expect(rolled.stdout).toContain('the evidence was not exported');
     expect(rolled.exitCode, rolled.stderr).toBe(6);
+    rmSync(key);
+    expect((await box.drover('evidence', 'export', release)).exitCode).toBe(0);
     expect(rolled.stderr).toContain('every group is back on its previous version');
     for (const group of await box.groups()) {
       const baseline = before.find(({ name }) => name === group.name)!;
@@ -107,6 +118,10 @@ describe.concurrent('a release', { timeout: 240_000 }, () => {
       exitCode: 4,
       stderr: expect.stringContaining(`drover resume ${release}`),
     });
+
+    const other = await scannedRelease(box, 'r-20261122-000001-othr');
+    const baked = await box.drover('bake', other);
+    expect(baked).toMatchObject({ exitCode: 4, stderr: expect.stringContaining(`drover resume ${release}`) });
 
     const resumed = await box.drover('resume', release);
     expect(resumed.exitCode, resumed.stderr).toBe(0);

@@ -118,6 +118,11 @@ describe('settings of a wave', () => {
     expect(soaks(true, 'production')).toEqual([5000, 5000, 5000]);
   });
 
+  test("an emergency's surge wins over every other, a group's own included", () => {
+    const surges = planWaves(config, 'production', true).flatMap((wave) => wave.groups.map((g) => g.surge));
+    expect(surges).toEqual([{ fraction: 1 }, { fraction: 1 }, { fraction: 1 }]);
+  });
+
   test("a group's own surge wins over the general one", () => {
     const surges = planWaves(config, 'production', false).flatMap((wave) => wave.groups.map((g) => g.surge));
     expect(surges).toEqual([{ fraction: 0.5 }, { fraction: 0.5 }, { instances: 1 }]);
