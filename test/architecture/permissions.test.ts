@@ -27,6 +27,7 @@ const called = new Set(
 interface Statement {
   Sid: string;
   Action: string | string[];
+  Resource: string | string[];
   Condition?: unknown;
 }
 const { Statement: statements } = JSON.parse(readFileSync(join(root, '.github/aws-policy.json'), 'utf8')) as {
@@ -43,7 +44,9 @@ test('every call of the adapter is allowed', () => {
 });
 
 test('what is allowed for observing and rolling is called', () => {
-  const rolling = statements.filter(({ Sid }) => !/Packer|Ssh|LaunchFrom|Pass/.test(Sid)).flatMap(allowedBy);
+  const rolling = statements
+    .filter(({ Sid }) => !/Packer|Ssh|Ssm|LaunchFrom|Pass/.test(Sid))
+    .flatMap(allowedBy);
   expect(rolling.filter((action) => !called.has(action))).toEqual([]);
 });
 
@@ -55,4 +58,15 @@ test('changes of groups, templates and target groups are limited to those that c
   );
   expect(changing.length).toBeGreaterThan(2);
   expect(changing.filter((statement) => !statement.Condition).map(({ Sid }) => Sid)).toEqual([]);
+});
+
+test('nothing is stopped, terminated or deleted that a release has not made, and only its own roles are passed', () => {
+  const ending = statements.filter((statement) =>
+    allowedBy(statement).some((action) => /^ec2:(Stop|Terminate|Deregister|DeleteSnapshot)/.test(action)),
+  );
+  expect(ending.map(({ Condition }) => JSON.stringify(Condition))).toEqual([
+    expect.stringContaining('ResourceTag/drover:release'),
+  ]);
+  const passing = statements.filter((statement) => allowedBy(statement).includes('iam:PassRole'));
+  expect(passing.map(({ Resource }) => Resource)).toEqual(['arn:aws:iam::*:role/drover-*']);
 });
