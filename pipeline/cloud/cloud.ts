@@ -170,12 +170,15 @@ export interface Cloud {
    * Terminates instances of one group through Auto Scaling, in as few calls as it allows (100 each). With
    * `decrementDesired` the group does not replace them. A repeat for an instance already terminating or gone is
    * not an error.
+   * @returns those this call has ended, by which desired was decremented where that was asked for: without those
+   *   that were gone already, and without the rest when a refusal came after some had been ended
+   * @throws CloudError when none was ended, or when it is unknown whether more were
    */
   terminateInstances(
     group: string,
     instances: readonly string[],
     options: { decrementDesired: boolean },
-  ): Promise<void>;
+  ): Promise<string[]>;
 
   /** Starts connection draining. Idempotent. */
   deregisterTargets(targetGroup: string, instances: readonly string[]): Promise<void>;

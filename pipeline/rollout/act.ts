@@ -36,18 +36,19 @@ export async function act(
     const { type, why, ...given } = action;
     const key = nextKey(hands.journal, group.name, type);
     try {
-      await recorded(
+      const done = await recorded(
         hands,
         { key, group: group.name, action: type, arguments: given as unknown as JsonObject, why },
-        () => perform(hands, assignment, group, action),
+        () => carriedOut(hands, assignment, group, action),
+        resultOf,
       );
+      memory = applied(memory, done);
     } catch (error) {
       if (!(error instanceof CloudError)) throw error;
       if (error.outcomeUnknown) return doubted(memory, key, action);
       const counts = transient.has(error.code) ? 0 : 1;
       return { ...memory, refusals: { count: memory.refusals.count + counts, last: error.message } };
     }
-    memory = applied(memory, action);
   }
   return actions.length > 0 ? { ...memory, refusals: { count: 0, last: '' } } : memory;
 }
@@ -91,7 +92,7 @@ export async function recorded<T>(
 /** Writes what looking again has shown about calls whose outcome was unknown. */
 export async function recordResolved(journal: Journal, { resolved }: Memory): Promise<void> {
   for (const { key, done } of resolved) {
-    const result = done && 'instances' in done ? { instances: done.instances } : null;
+    const result = done && resultOf(done);
     const error = done ? null : 'no answer came, and nothing shows that it was carried out';
     await journal.append({
       type: 'outcome',
@@ -100,11 +101,31 @@ export async function recordResolved(journal: Journal, { resolved }: Memory): Pr
   }
 }
 
+/** What an outcome says of an action done: the instances ended, because they may be fewer than the intent names. */
+const resultOf = (done: Action): JsonObject | null =>
+  done.type === 'terminate' ? { instances: done.instances } : null;
+
+/** The action, or the part of it that was carried out: desired has moved by the instances really ended. */
+async function carriedOut(
+  hands: Hands,
+  assignment: Assignment,
+  group: GroupObservation,
+  action: Action,
+): Promise<Action> {
+  if (action.type !== 'terminate') {
+    await perform(hands, assignment, group, action);
+    return action;
+  }
+  const options = { decrementDesired: action.decrement };
+  const instances = await hands.cloud.terminateInstances(group.name, action.instances, options);
+  return { ...action, instances };
+}
+
 async function perform(
   { cloud, signal }: Hands,
   { release, spec }: Assignment,
   group: GroupObservation,
-  action: Action,
+  action: Exclude<Action, { type: 'terminate' }>,
 ): Promise<void> {
   const { name } = group;
   switch (action.type) {
@@ -121,8 +142,6 @@ async function perform(
     }
     case 'update':
       return cloud.updateGroup(name, action.change);
-    case 'terminate':
-      return cloud.terminateInstances(name, action.instances, { decrementDesired: action.decrement });
     case 'drain':
     case 'undrain': {
       // A victim that had passed its last step has none to undo but that one.

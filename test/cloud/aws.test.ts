@@ -203,8 +203,36 @@ describe('changes', () => {
     const options = { decrementDesired: true };
     await fleet.cloud.terminateInstances('web', [first!], options);
     await fleet.cloud.terminateInstances('web', [first!], options);
-    await fleet.cloud.terminateInstances('web', ['i-0123456789abcdef0', second!], options);
+    const ended = await fleet.cloud.terminateInstances('web', ['i-0123456789abcdef0', second!], options);
+    expect(ended).toEqual([second]);
     expect(fleet.world.groups.web!.desired).toBe(1);
+    expect(await fleet.cloud.terminateInstances('web', ['i-0123456789abcdef0'], options)).toEqual([]);
+    expect(fleet.world.groups.web!.desired).toBe(1);
+  });
+
+  test('a termination refused halfway names those it has ended, and is refused whole when asked for the rest', async () => {
+    const fleet = fleetOf({ web: { desired: 3, min: 2 } });
+    const [first, second] = Object.keys(fleet.world.groups.web!.members);
+    const options = { decrementDesired: true };
+    const wanted = ['i-0123456789abcdef0', first!, second!];
+    expect(await fleet.cloud.terminateInstances('web', wanted, options)).toEqual([first]);
+    expect(fleet.world.groups.web!.desired).toBe(2);
+    await expect(fleet.cloud.terminateInstances('web', [second!], options)).rejects.toThrow(/min size/);
+    expect(fleet.world.groups.web!.desired).toBe(2);
+  });
+
+  test('a termination whose last answer is lost leaves its outcome open, whatever came before', async () => {
+    const fleet = fleetOf({ web: { desired: 3, min: 0 } });
+    const [first, second] = Object.keys(fleet.world.groups.web!.members);
+    const cloud = cloudBehind(fleet.simulator, ({ body }) => {
+      if (new URLSearchParams(String(body)).get('InstanceId') === second) throw lost('ECONNRESET');
+      return null;
+    });
+    const ending = cloud.terminateInstances('web', ['i-0123456789abcdef0', first!, second!], {
+      decrementDesired: true,
+    });
+    await expect(ending).rejects.toMatchObject({ outcomeUnknown: true });
+    expect(fleet.world.groups.web!.desired).toBe(2);
   });
 
   test('tags are set, left alone and removed by key', async () => {

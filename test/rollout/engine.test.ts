@@ -357,6 +357,47 @@ describe('a cloud that misbehaves', () => {
     expect(fleet.snapshot()).toEqual(promotedFrom(before));
   });
 
+  test.each([
+    {
+      name: 'had all gone by themselves',
+      async end(fleet: Fleet, instances: readonly string[]) {
+        fleet.settling.web = fleet.clock.now() + 300_000;
+        for (const id of instances) terminate(fleet.world, fleet.world.instances[id]!);
+        await fleet.clock.sleep(60_000);
+        fleet.simulator.advance();
+        const options = { decrementDesired: true };
+        const ended = await fleet.cloud.terminateInstances('web', instances, options);
+        expect(ended).toEqual([]);
+        return ended;
+      },
+    },
+    {
+      name: 'were refused but for the first',
+      end: (fleet: Fleet, instances: readonly string[]) =>
+        fleet.cloud.terminateInstances('web', instances.slice(0, 1), { decrementDesired: true }),
+    },
+  ])('desired ends as it was when instances to end with decrement $name', async ({ end }) => {
+    const fleet = fleetOf({ web: { desired: 2 } }, { specs: { web: { surge: { instances: 2 } } } });
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    let isFirst = true;
+    const cloud: Cloud = {
+      ...fleet.cloud,
+      async terminateInstances(group, instances, options) {
+        if (!options.decrementDesired || !isFirst)
+          return fleet.cloud.terminateInstances(group, instances, options);
+        isFirst = false;
+        expect(instances).toHaveLength(2);
+        return end(fleet, instances);
+      },
+    };
+    const outcome = await runWave({ ...fleet.deps, cloud }, waveOf(fleet), image);
+    expect(outcome).toEqual({ outcome: 'promoted' });
+    expect(isFirst).toBe(false);
+    expect(fleet.snapshot()).toEqual(promotedFrom(before));
+    expect(fleet.violations).toEqual([]);
+  });
+
   test('a call that is refused every time fails the wave with the refusal', async () => {
     const fleet = fleetOf({ web: { desired: 2 } });
     const cloud: Cloud = {

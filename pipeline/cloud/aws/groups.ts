@@ -16,6 +16,7 @@ import {
   type UpdateAutoScalingGroupType,
 } from '@aws-sdk/client-auto-scaling';
 import { DeregisterTargetsCommand, RegisterTargetsCommand } from '@aws-sdk/client-elastic-load-balancing-v2';
+import { Refused } from '../../errors.ts';
 import { type Cloud, CloudError, type GroupChange } from '../cloud.ts';
 import { type Connection, chunks } from './clients.ts';
 
@@ -132,22 +133,28 @@ export function groupMutations({ autoScaling, elb, call }: Connection): GroupCal
     },
 
     async terminateInstances(group, instances, { decrementDesired }) {
-      for (const batch of chunks(instances, terminationBatch)) {
+      const ended: string[] = [];
+      const end = async (batch: string[]): Promise<void> => {
         try {
           await terminate(group, batch, decrementDesired);
+          ended.push(...batch);
         } catch (error) {
           // An instance that has left the group meanwhile is what was asked for; one of several fails them all.
           if (!isGone(error)) throw error;
-          if (batch.length > 1) {
-            const present = new Set(
-              ((await describe(group)).Instances ?? []).map(({ InstanceId }) => InstanceId),
-            );
-            for (const instance of batch.filter((id) => present.has(id))) {
-              await terminate(group, [instance], decrementDesired);
-            }
-          }
+          if (batch.length === 1) return;
+          const { Instances = [] } = await describe(group);
+          const present = new Set(Instances.map(({ InstanceId }) => InstanceId));
+          for (const id of batch) if (present.has(id)) await end([id]);
         }
+      };
+      try {
+        for (const batch of chunks(instances, terminationBatch)) await end(batch);
+      } catch (error) {
+        // Desired has moved by those already ended: what refused the rest refuses it again when it is asked alone.
+        const isRefusal = error instanceof Refused || (error instanceof CloudError && !error.outcomeUnknown);
+        if (ended.length === 0 || !isRefusal) throw error;
       }
+      return ended;
     },
 
     async deregisterTargets(targetGroup, instances) {
