@@ -1,9 +1,10 @@
 /**
  * Verify: recompute an evidence bundle, offline, from nothing but its bytes. Decides whether every byte is the one
- * that was signed, and whether what was signed agrees with itself. It reads only files it found in the directory,
- * follows no link, and looks at all of them before it answers, so that one run names everything that is wrong.
+ * that was signed, and whether what was signed agrees with itself. It reads only files that it found in the directory
+ * and the manifest names, at their signed size; it follows no link, and looks at all of them before it answers, so
+ * that one run names everything that is wrong.
  */
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Refused, reasonOf } from '../errors.ts';
 import { readChain } from '../journal/chain.ts';
@@ -90,23 +91,23 @@ export async function verifyEvidence(request: {
     if (!known || file === bundleFiles.manifest) findings.push({ file, problem });
   };
 
-  const files = await readBundle(directory, find);
-  const manifest = files.get(bundleFiles.manifest);
-  if (!manifest) {
-    throw new Refused(
-      'invalid',
-      `${directory} is not an evidence bundle: it has no ${bundleFiles.manifest}`,
-      'Name the directory that `drover evidence export` wrote.',
-    );
-  }
-
-  const signed = openManifest(manifest, files.get(bundleFiles.publicKey), trustedId, find);
-  const asSigned = signed !== null && compareFiles(files, signed.files, find);
+  const { manifest, sizes, publicKey } = await onDisk(directory, async () => {
+    await requireBundle(directory);
+    const sizes = await listFiles(directory, find);
+    const read = (name: string) => readFile(join(directory, name));
+    const publicKey = sizes.has(bundleFiles.publicKey) ? await read(bundleFiles.publicKey) : undefined;
+    return { manifest: await read(bundleFiles.manifest), sizes, publicKey };
+  });
+  const signed = openManifest(manifest, publicKey, trustedId, find);
+  // What nobody names cannot be held against anything.
+  if (!signed) throw new EvidenceRejected(directory, findings);
+  const { files, asSigned } = await onDisk(directory, () => readSigned(directory, sizes, signed.files, find));
+  files.set(bundleFiles.manifest, manifest);
   const release = checkJournal(files.get(bundleFiles.journal), find);
   // Only bytes that are the signed ones are held against each other: what a changed file breaks elsewhere is noise.
   if (asSigned && release) checkDerived(files, release, signed, find);
 
-  if (findings.length > 0 || !signed || !release) throw new EvidenceRejected(directory, findings);
+  if (findings.length > 0 || !release) throw new EvidenceRejected(directory, findings);
   const { predicate, keyId } = signed;
   const bytes = [...files.values()].reduce((sum, content) => sum + content.length, 0);
   const sameRenderer = predicate.renderer === rendererId;
@@ -164,29 +165,49 @@ function describeTrust(id: string, trustedId: string | null): VerificationReport
 
 type Find = (file: string, problem: string) => void;
 
-/** Every regular file below `directory`; anything else there is a finding. */
-async function readBundle(directory: string, find: Find): Promise<Map<string, Uint8Array>> {
-  const files = new Map<string, Uint8Array>();
+/** What the disk refuses is Refused, with the directory. */
+async function onDisk<T>(directory: string, work: () => Promise<T>): Promise<T> {
   try {
-    await walk('');
+    return await work();
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') {
-      throw new Refused('invalid', `there is no directory ${directory}`, 'Check the path.', { cause: error });
-    }
-    throw storageRefused('read', directory, error);
+    throw error instanceof Refused ? error : storageRefused('read', directory, error);
   }
-  return files;
+}
+
+/** Before anything is listed: any directory may be named by mistake, whatever its size. */
+async function requireBundle(directory: string): Promise<void> {
+  const absent = (error: unknown): null => {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return null;
+    throw error;
+  };
+  const place = await stat(directory).catch(absent);
+  if (!place?.isDirectory()) {
+    throw new Refused('invalid', `there is no directory ${directory}`, 'Check the path.');
+  }
+  const manifest = await lstat(join(directory, bundleFiles.manifest)).catch(absent);
+  if (manifest?.isFile()) return;
+  throw new Refused(
+    'invalid',
+    `${directory} is not an evidence bundle: it has no ${bundleFiles.manifest}`,
+    'Name the directory that `drover evidence export` wrote.',
+  );
+}
+
+/** Sizes of the regular files below `directory`, by name; anything else there is a finding. */
+async function listFiles(directory: string, find: Find): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>();
+  await walk('');
+  return sizes;
 
   async function walk(prefix: string): Promise<void> {
     const names = await readdir(join(directory, prefix));
     if (names.length === 0 && prefix !== '') find(prefix, 'an empty directory that does not belong here');
     for (const entry of names.sort()) {
       const name = `${prefix}${entry}`;
-      const path = join(directory, name);
-      const stat = await lstat(path);
-      if (stat.isDirectory()) await walk(`${name}/`);
-      else if (stat.isFile()) files.set(name, await readFile(path));
-      else find(name, stat.isSymbolicLink() ? 'a symbolic link, not a file' : 'not a regular file');
+      const found = await lstat(join(directory, name));
+      if (found.isDirectory()) await walk(`${name}/`);
+      else if (found.isFile()) sizes.set(name, found.size);
+      else find(name, found.isSymbolicLink() ? 'a symbolic link, not a file' : 'not a regular file');
     }
   }
 }
@@ -224,31 +245,35 @@ function openManifest(
   return { ...statement, keyId: opened.keyId };
 }
 
-function compareFiles(
-  files: ReadonlyMap<string, Uint8Array>,
+/** The files that are signed and here at their signed size; `asSigned` when they are all, to the byte, and no others. */
+async function readSigned(
+  directory: string,
+  sizes: ReadonlyMap<string, number>,
   signed: readonly ManifestFile[],
   find: Find,
-): boolean {
-  let same = true;
+): Promise<{ files: Map<string, Uint8Array>; asSigned: boolean }> {
+  const files = new Map<string, Uint8Array>();
+  let asSigned = true;
   const differs = (file: string, problem: string) => {
-    same = false;
+    asSigned = false;
     find(file, problem);
   };
-  const names = signed.map((file) => file.name);
-  if (new Set(names).size !== names.length) differs(bundleFiles.manifest, 'lists a file twice');
-  for (const expected of signed) {
-    const content = files.get(expected.name);
-    if (!content) differs(expected.name, 'missing');
-    else if (content.length !== expected.bytes) {
-      differs(expected.name, `changed: ${content.length} bytes, signed were ${expected.bytes}`);
-    } else if (sha256(content) !== expected.sha256)
-      differs(expected.name, 'changed: its SHA-256 is not the signed one');
+  const names = new Set(signed.map((file) => file.name));
+  if (names.size !== signed.length) differs(bundleFiles.manifest, 'lists a file twice');
+  for (const { name, bytes, sha256: digest } of signed) {
+    const size = sizes.get(name);
+    if (size === undefined) differs(name, 'missing');
+    else if (size !== bytes) differs(name, `changed: ${size} bytes, signed were ${bytes}`);
+    else {
+      const content = await readFile(join(directory, name));
+      files.set(name, content);
+      if (sha256(content) !== digest) differs(name, 'changed: its SHA-256 is not the signed one');
+    }
   }
-  for (const name of files.keys()) {
-    if (name !== bundleFiles.manifest && !names.includes(name))
-      differs(name, 'extra: not in the signed manifest');
+  for (const name of sizes.keys()) {
+    if (name !== bundleFiles.manifest && !names.has(name)) differs(name, 'extra: not in the signed manifest');
   }
-  return same;
+  return { files, asSigned };
 }
 
 interface BundledRelease {

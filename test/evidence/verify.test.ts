@@ -1,4 +1,15 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -83,6 +94,13 @@ async function resign(
     manifest,
     sealEnvelope(encodeStatement(await list(['manifest.dsse.json']), change(predicate)), key),
   );
+}
+
+/** More than Node reads into one buffer by readFile; sparse, so it takes no space. */
+const unreadableBytes = 3 * 2 ** 30;
+async function enlarge(file: string): Promise<void> {
+  await appendFile(file, '');
+  await truncate(file, unreadableBytes);
 }
 
 const edit = async (file: string, change: (text: string) => string) => {
@@ -204,6 +222,16 @@ describe('a changed bundle', () => {
     });
   });
 
+  it('is refused by name for files too large to read, one extra and one that has grown', async () => {
+    const directory = await spoiled();
+    await enlarge(join(directory, 'disk.raw'));
+    await enlarge(join(directory, 'report.html'));
+    expect(await findings(directory)).toEqual({
+      'disk.raw': 'extra: not in the signed manifest',
+      'report.html': expect.stringMatching(`^changed: ${unreadableBytes} bytes`),
+    });
+  });
+
   it('is refused for a file under a name in another case', async () => {
     const directory = await spoiled();
     await rename(join(directory, 'image.json'), join(directory, 'Image.json'));
@@ -319,6 +347,15 @@ describe('what is not a bundle', () => {
     await expect(verifyEvidence({ directory: missing })).rejects.toMatchObject({
       kind: 'invalid',
       message: expect.stringContaining(missing),
+    });
+  });
+
+  it('is refused before anything in it is read, however large', async () => {
+    const directory = await scratchDirectory();
+    await enlarge(join(directory, 'disk.raw'));
+    await expect(verifyEvidence({ directory })).rejects.toMatchObject({
+      kind: 'invalid',
+      message: expect.stringContaining('is not an evidence bundle: it has no manifest.dsse.json'),
     });
   });
 
