@@ -32,6 +32,11 @@ const pollMs = 100;
 /** Longer than two processes need between removing a dead lock and making their own. */
 const settleMs = 50;
 
+/**
+ * Hosts the account of `directory`, or joins the process that does.
+ * @param options.port where to listen on loopback; left out or 0, any free port
+ * @throws Refused 'busy' when another process hosts it on another port than the one asked for
+ */
 export async function openSimulator(options: {
   directory: string;
   world: WorldSource;
@@ -56,6 +61,7 @@ export async function openSimulator(options: {
       continue;
     }
     if (lock?.endpoint && isAlive(lock.pid) && (await answers(lock.endpoint, lock.pid))) {
+      requirePort(lock.endpoint, lock.pid, options.port);
       return guest(lock.endpoint);
     }
     rmSync(lockPath, { force: true });
@@ -84,6 +90,16 @@ async function host(
       unlock();
     },
   };
+}
+
+/** Whoever names a port has told others of it: nobody would find the world at another one. */
+function requirePort(endpoint: string, pid: number, port: number | undefined): void {
+  if (!port || Number(new URL(endpoint).port) === port) return;
+  throw new Refused(
+    'busy',
+    `Process ${pid} hosts this simulator already, at ${endpoint} instead of port ${port}`,
+    `Use ${endpoint}, or end process ${pid} first.`,
+  );
 }
 
 function guest(endpoint: string): HostedSimulator {

@@ -100,6 +100,20 @@ test('whoever comes second uses the world of the first', async () => {
   expect((await groupAt(first.endpoint)).DesiredCapacity).toBe(4);
 });
 
+test('whoever asks for another port than the one the world is hosted at is refused with its process and place', async () => {
+  const first = await host();
+  const port = Number(new URL(first.endpoint).port);
+  const joined = await openSimulator({ directory, world, clock, port });
+  expect(joined.endpoint).toBe(first.endpoint);
+  const refusal = await openSimulator({ directory, world, clock, port: port - 1 }).catch((error) => error);
+  expect(refusal).toBeInstanceOf(Refused);
+  expect(refusal).toMatchObject({
+    kind: 'busy',
+    message: expect.stringMatching(`Process ${process.pid} .*${first.endpoint} instead of port ${port - 1}`),
+    remedy: expect.stringContaining(first.endpoint),
+  });
+});
+
 test('two who come at once agree on one world', async () => {
   const [first, second] = await Promise.all([host(), host()]);
   expect(second!.endpoint).toBe(first!.endpoint);
