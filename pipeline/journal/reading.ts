@@ -44,7 +44,7 @@ export async function loadJournal(file: string): Promise<LoadedJournal> {
       throw new Refused(
         'invalid',
         `there is no journal at ${file}`,
-        'See the known releases with `drover status`.',
+        'See the known releases with `drover status --all`.',
       );
     }
     throw storageRefused('read the journal', file, error);

@@ -67,16 +67,17 @@ export async function readRelease(stateDirectory: string, release: string): Prom
 }
 
 /**
- * The id a person means: an id, the unambiguous beginning or end of one, or 'latest'. Throws Refused 'invalid'
- * saying what there is.
+ * The id a person means: an id, the unambiguous beginning or end of one, or 'latest', the newest that has begun.
+ * Throws Refused 'invalid' saying what there is.
  */
 export async function locateRelease(stateDirectory: string, wanted: string): Promise<string> {
   const ids = await releaseIds(stateDirectory);
   const place = releasesDirectory(stateDirectory);
-  if (ids.length === 0) {
-    throw new Refused('invalid', `there is no release in ${place}`, 'Start one with `drover run`.');
+  if (ids.length === 0) throw noRelease(place);
+  if (wanted === 'latest') {
+    for (const id of ids) if (await isBegun(stateDirectory, id)) return id;
+    throw noRelease(place);
   }
-  if (wanted === 'latest') return ids[0]!;
   if (ids.includes(wanted)) return wanted;
   const matching = wanted === '' ? [] : ids.filter((id) => id.startsWith(wanted) || id.endsWith(wanted));
   if (matching.length === 1) return matching[0]!;
@@ -85,6 +86,19 @@ export async function locateRelease(stateDirectory: string, wanted: string): Pro
     : new Refused(
         'invalid',
         `there is no release '${wanted}' in ${place}`,
-        `The newest: ${ids.slice(0, 3).join(', ')}. \`drover status\` lists all.`,
+        `The newest: ${ids.slice(0, 3).join(', ')}. \`drover status --all\` lists all.`,
       );
 }
+
+/** False when its writer ended before the first record: then nothing was done. A damaged journal is not nothing. */
+async function isBegun(stateDirectory: string, release: string): Promise<boolean> {
+  try {
+    return (await readJournal(journalFile(stateDirectory, release))).length > 0;
+  } catch (error) {
+    if (error instanceof DroverError) return true;
+    throw error;
+  }
+}
+
+const noRelease = (place: string): Refused =>
+  new Refused('invalid', `there is no release in ${place}`, 'Start one with `drover run`.');

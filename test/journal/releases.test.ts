@@ -1,4 +1,4 @@
-import { appendFile, mkdir } from 'node:fs/promises';
+import { appendFile, mkdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createJournal } from '../../pipeline/journal/directory.ts';
@@ -7,6 +7,7 @@ import {
   listReleases,
   locateRelease,
   newReleaseId,
+  readRelease,
   releaseDirectory,
 } from '../../pipeline/journal/releases.ts';
 import { manualClock, opened, scratchDirectory } from './bench.ts';
@@ -51,10 +52,40 @@ describe('finding a release', () => {
     const state = await stateWith('r-20261121-000000-aaaa', 'r-20261122-000000-bbbb');
     await expect(locateRelease(state, 'zzzz')).rejects.toMatchObject({
       kind: 'invalid',
-      remedy: expect.stringContaining('r-20261122-000000-bbbb, r-20261121-000000-aaaa'),
+      remedy: 'The newest: r-20261122-000000-bbbb, r-20261121-000000-aaaa. `drover status --all` lists all.',
     });
     await expect(locateRelease(state, 'r-2026')).rejects.toThrow(/could be r-20261122-000000-bbbb or/);
     await expect(locateRelease(state, '')).rejects.toMatchObject({ kind: 'invalid' });
+  });
+
+  it('takes for latest the newest that has a record, even when it is damaged', async () => {
+    const state = await stateWith('r-1', 'r-2');
+    for (const release of ['r-3', 'r-4']) {
+      const directory = releaseDirectory(state, release);
+      await (await createJournal({ directory, release, clock: manualClock() })).close();
+    }
+    await appendFile(journalFile(state, 'r-4'), '{"at":"2026-11-');
+    expect(await locateRelease(state, 'latest')).toBe('r-2');
+    expect(await locateRelease(state, 'r-4')).toBe('r-4');
+    await truncate(journalFile(state, 'r-2'));
+    expect(await locateRelease(state, 'latest')).toBe('r-2');
+  });
+
+  it('finds no latest release where none has begun', async () => {
+    const state = await scratchDirectory();
+    const directory = releaseDirectory(state, 'r-1');
+    await (await createJournal({ directory, release: 'r-1', clock: manualClock() })).close();
+    await expect(locateRelease(state, 'latest')).rejects.toMatchObject({
+      kind: 'invalid',
+      remedy: 'Start one with `drover run`.',
+    });
+  });
+
+  it('says where the known releases are listed when one has no journal', async () => {
+    const state = await stateWith('r-1');
+    await expect(readRelease(state, 'r-0')).rejects.toMatchObject({
+      remedy: 'See the known releases with `drover status --all`.',
+    });
   });
 
   it('says how to begin when there is no release yet', async () => {
