@@ -1,6 +1,7 @@
 /**
- * The engine's marks on a group, so that a person or `drover recover` can put it back from its tags alone. Written
- * before the first change, removed with the last. Values stay within what Auto Scaling allows in a tag.
+ * The engine's marks on a group: whose it is, which keeps other releases off it, and what it was, so that a person can
+ * put it back from its tags alone should the journal be lost. Written before the first change, removed with the last.
+ * Values stay within what Auto Scaling allows in a tag.
  */
 import type { GroupObservation } from '../cloud/cloud.ts';
 import { Refused } from '../errors.ts';
