@@ -3,10 +3,9 @@
  * This file decides what is asked of an image and writes it down as an XCCDF 1.2 tailoring file (NIST IR 7275r4,
  * section 6.5). It never audits and never changes an image: the content's checks and fixes do that.
  */
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { parseYaml } from '../pipeline/config/load.ts';
-import { Refused, reasonOf } from '../pipeline/errors.ts';
+import { parseYaml, readText } from '../pipeline/config/load.ts';
+import { Refused } from '../pipeline/errors.ts';
 
 const ruleName = z.string().regex(/^[A-Za-z0-9_.-]+$/, "a rule's name without its XCCDF prefix");
 const reason = z.string().min(10, 'say why, so that an auditor understands it');
@@ -81,16 +80,7 @@ export interface Tailoring {
 
 /** Reads and validates a profile file. @throws Refused('invalid') with file, line and column, all problems at once */
 export function loadProfile(file: string): Profile {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new Refused(
-      'invalid',
-      `${file}: ${reasonOf(error)}`,
-      'Name an existing profile in image.hardening of drover.yaml.',
-    );
-  }
+  const text = readText(file, 'Name an existing profile in image.hardening of drover.yaml.');
   return { ...parseYaml(text, file, profileSchema), file, text };
 }
 

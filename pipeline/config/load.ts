@@ -16,17 +16,17 @@ interface Problem {
 
 /** Reads, validates and cross-checks a configuration file. @throws Refused('invalid'), all problems at once. */
 export function loadConfig(file: string): Config {
-  let text: string;
+  const remedy = 'Run in a checkout that has a drover.yaml, or name one with --config FILE.';
+  return parseConfig(readText(file, remedy), file);
+}
+
+/** The text of a file the user named. @throws Refused('invalid') with the file, the reason and `remedy` */
+export function readText(file: string, remedy: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new Refused(
-      'invalid',
-      `${file}: ${reasonOf(error)}`,
-      'Run in a checkout that has a drover.yaml, or name one with --config FILE.',
-    );
+    throw new Refused('invalid', `${file}: ${reasonOf(error)}`, remedy, { cause: error });
   }
-  return parseConfig(text, file);
 }
 
 export function parseConfig(text: string, file: string): Config {

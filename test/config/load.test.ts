@@ -77,7 +77,13 @@ describe('a configuration that cannot be meant', () => {
   });
 
   test('a missing file names itself and the option that names another', () => {
-    expect(() => loadConfig('/nowhere/drover.yaml')).toThrow(/\/nowhere\/drover\.yaml: .*no such file/);
+    expect(() => loadConfig('/nowhere/drover.yaml')).toThrow(
+      expect.objectContaining({
+        kind: 'invalid',
+        message: expect.stringMatching(/^\/nowhere\/drover\.yaml: .*no such file/),
+        remedy: expect.stringContaining('--config'),
+      }),
+    );
   });
 });
 

@@ -173,8 +173,11 @@ values:
     expect(message).toContain(`${file}:12:1: colour: unknown key`);
   });
 
-  it('refuses a profile file that is not there, naming it', () => {
-    expect(refusal(() => loadProfile('/nowhere/profile.yaml')).message).toContain('/nowhere/profile.yaml');
+  it('refuses a profile file that is not there, naming it and the key that names another', () => {
+    const refused = refusal(() => loadProfile('/nowhere/profile.yaml'));
+    expect(refused.kind).toBe('invalid');
+    expect(refused.message).toMatch(/^\/nowhere\/profile\.yaml: .*no such file/);
+    expect(refused.remedy).toContain('image.hardening');
   });
 });
 
