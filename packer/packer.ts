@@ -3,7 +3,8 @@
  * end into a result or an error a person can act on. Decides nothing about what is built.
  */
 import { createWriteStream } from 'node:fs';
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { Failed, Refused } from '../pipeline/errors.ts';
@@ -100,15 +101,7 @@ export function parseLine(line: string): PackerLine | undefined {
   return { target: target ?? '', type, data: data.map(plain) };
 }
 
-/**
- * Runs one source of the build to its end.
- * @param only e.g. 'null.chroot'
- * @param directory where the template is assembled and Packer keeps its files
- * @param logFile receives everything Packer said
- * @returns the artifact's id ('' for sources that have none)
- * @throws Failed('gate') with the last lines and the log's path; the signal's reason when aborted
- */
-export async function runPacker(options: {
+export interface PackerRun {
   binary: string;
   version: PackerVersion;
   only: string;
@@ -121,7 +114,28 @@ export async function runPacker(options: {
   signal?: AbortSignal | undefined;
   /** Sees every line Packer says, for facts it tells in no other way. */
   onText?: (text: string) => void;
-}): Promise<string> {
+}
+
+/**
+ * Runs one source of the build to its end.
+ * @param only e.g. 'null.chroot'
+ * @param directory where the template is assembled and Packer keeps its files
+ * @param logFile receives everything Packer said
+ * @returns the artifact's id ('' for sources that have none)
+ * @throws Failed('gate') with the last lines and the log's path; the signal's reason when aborted
+ */
+export async function runPacker(options: PackerRun): Promise<string> {
+  // Not in the build's own directory: Packer and its plugins meet at sockets in there, and a socket's path may have
+  // 107 bytes only (unix(7)); 1.6.6 crashes when it is longer.
+  const scratch = await mkdtemp(join(tmpdir(), 'drover-'));
+  try {
+    return await runIn(scratch, options);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function runIn(scratch: string, options: PackerRun): Promise<string> {
   const { binary, version, only, variables, directory, logFile, progress, signal, onText } = options;
   const template = join(directory, 'template');
   const needsPlugin = await assembleTemplate(template, version, only, options.folder);
@@ -129,7 +143,7 @@ export async function runPacker(options: {
     CHECKPOINT_DISABLE: '1',
     PACKER_NO_COLOR: '1',
     PACKER_CACHE_DIR: join(directory, 'cache'),
-    TMPDIR: directory,
+    TMPDIR: scratch,
   };
   const common = {
     env,
