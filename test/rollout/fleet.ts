@@ -7,9 +7,10 @@ import { createAwsCloud } from '../../pipeline/cloud/aws/cloud.ts';
 import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import { configSchema } from '../../pipeline/config/schema.ts';
 import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
-import type { Journal } from '../../pipeline/journal/records.ts';
+import type { EntryOf, EntryType, Journal } from '../../pipeline/journal/records.ts';
 import { silent } from '../../pipeline/report/progress.ts';
 import type { RolloutDeps } from '../../pipeline/rollout/engine.ts';
+import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
 import type { GroupSpec, WaveSpec } from '../../pipeline/rollout/spec.ts';
 import { surgeOf, unavailableOf } from '../../pipeline/rollout/view.ts';
 import { createInMemoryHandler } from '../../pipeline/simulator/in-memory.ts';
@@ -220,3 +221,16 @@ export const versionsOf = (fleet: Fleet, group: string): string[] =>
     .filter(staying)
     .map((member) => member.template.version)
     .sort();
+
+/** What the journal holds of one type, oldest first. */
+export const recordsOf = <T extends EntryType>(fleet: Fleet, type: T): EntryOf<T>['data'][] =>
+  fleet.journal
+    .records()
+    .flatMap((record) => (record.type === type ? [record.data as EntryOf<T>['data']] : []));
+
+export const rolledBack = (fleet: Fleet) =>
+  rollbackGroups(fleet.deps, {
+    groups: Object.values(fleet.specs),
+    reason: 'the test says so',
+    actor: 'test',
+  });

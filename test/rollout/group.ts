@@ -6,7 +6,7 @@ import { assertSafe } from '../../pipeline/rollout/invariants.ts';
 import { counted } from '../../pipeline/rollout/members.ts';
 import { freshMemory } from '../../pipeline/rollout/owed.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
-import type { Answer, Assignment, Decision, Memory, Snapshot } from '../../pipeline/rollout/state.ts';
+import type { Action, Answer, Assignment, Decision, Memory, Snapshot } from '../../pipeline/rollout/state.ts';
 import { defaultSpec } from './fleet.ts';
 
 export const targetGroup = 'arn:aws:elasticloadbalancing:eu-central-1:1:targetgroup/web/1';
@@ -126,3 +126,15 @@ export const drained: Answer = {
   reason: 'deregistered everywhere',
 };
 export const stillDraining: Answer = { status: 'waiting', source: 'target-group', reason: 'still draining' };
+
+export const starting = { targets: [{ targetGroup: 'x/web', state: 'initial' as const, reason: null }] };
+
+export const actionsOf = <T extends Action['type']>(
+  { actions }: Decision,
+  type: T,
+): Extract<Action, { type: T }>[] =>
+  actions.filter((action) => action.type === type) as Extract<Action, { type: T }>[];
+export const chosen = (decision: Decision): string[] =>
+  actionsOf(decision, 'drain').flatMap(({ instances }) => instances);
+export const desiredSet = (decision: Decision): number | undefined =>
+  actionsOf(decision, 'update')[0]?.change.desired;
