@@ -25,6 +25,7 @@ import type { Clock } from '../pipeline/clock.ts';
 import { DroverError, Refused, reasonOf } from '../pipeline/errors.ts';
 import { canonical, sha256 } from '../pipeline/json.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
+import { activity } from './activity.ts';
 import { archiveFor, reachConfiguration, sourcesList } from './debian-archive.ts';
 
 export interface BaseDisk {
@@ -198,7 +199,7 @@ async function make(work: string, progress: Progress, signal: AbortSignal | unde
   await writeFile(join(work, 'reach.conf'), await reachConfiguration(signal));
   // fstab comes before the packages: the initial ramdisk takes its file system check from it.
   await writeFile(join(work, 'fstab'), files['etc/fstab'] ?? '');
-  const bootstrap = $`${apart} mmdebstrap --mode=root --variant=minbase --include=${packages.join(',')} \
+  const bootstrap = $`${apart} mmdebstrap --verbose --mode=root --variant=minbase --include=${packages.join(',')} \
     --aptopt=${join(work, 'reach.conf')} --aptopt=${'APT::Install-Recommends "false"'} \
     --dpkgopt=force-unsafe-io --essential-hook=${`cp ${join(work, 'fstab')} "$1/etc/fstab"`} \
     ${codename} ${tree} ${join(work, 'sources.list')} 2>&1`;
@@ -207,8 +208,9 @@ async function make(work: string, progress: Progress, signal: AbortSignal | unde
   signal?.addEventListener('abort', stop, { once: true });
   try {
     for await (const line of bootstrap) {
-      const activity = /^I: (.+)/.exec(line)?.[1];
-      if (activity) progress.update(`Debian packages: ${activity}`);
+      // mmdebstrap's own steps, except the command lines of its hooks; in between, the package at hand.
+      const shown = activity(line) ?? /^I: (?!running )(.+)/.exec(line)?.[1];
+      if (shown) progress.update(`Debian packages: ${shown}`);
     }
     await bootstrap;
   } catch (error) {
