@@ -10,7 +10,6 @@ import type { Cloud } from '../cloud/cloud.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { Refused } from '../errors.ts';
-import { fleetGroups } from '../fleet/waves.ts';
 import type { Surroundings } from '../release.ts';
 import type { Progress } from '../report/progress.ts';
 import { plainProgress, terminalProgress } from '../report/terminal.ts';
@@ -143,6 +142,3 @@ export function surroundings(
     ...given,
   };
 }
-
-/** The groups of a configuration, for commands that ask about all of them. */
-export const groupsOf = fleetGroups;

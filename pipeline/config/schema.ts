@@ -170,7 +170,6 @@ export const configSchema = z.strictObject({
     .meta({ description: 'the simulated account behind cloud: simulator' }),
 });
 
-export type ConfigInput = z.input<typeof configSchema>;
 export type Config = z.output<typeof configSchema>;
 export type GateConfig = z.output<typeof gate>;
 export type DrainConfig = z.output<typeof drain>;

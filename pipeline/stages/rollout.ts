@@ -8,14 +8,10 @@ import { runWave } from '../rollout/engine.ts';
 import { imageOf, type ReleaseContext, runStage, stateOf } from './context.ts';
 
 export const rollout = (context: ReleaseContext): Promise<void> =>
-  runStage(context, 'rollout', async (stage) => {
-    requireStage(stage, 'bake');
-    return { summary: await rollEnvironment(stage, 'production') };
-  });
+  runStage(context, 'rollout', async (stage) => ({ summary: await rollEnvironment(stage, 'production') }));
 
 /** Rolls every wave of an environment, in order. @returns one sentence. @throws Failed('gate') at the first that fails */
 export async function rollEnvironment(context: ReleaseContext, environment: Environment): Promise<string> {
-  requireStage(context, 'scan');
   requireVerdicts(context);
   const { id, name } = imageOf(context);
   const waves = planWaves(context.config, environment, context.emergency);
@@ -34,15 +30,6 @@ export async function rollEnvironment(context: ReleaseContext, environment: Envi
   }
   const groups = waves.flatMap((wave) => wave.groups);
   return `${groups.length} ${environment} ${groups.length === 1 ? 'group runs' : 'groups run'} ${name} (${id})`;
-}
-
-function requireStage(context: ReleaseContext, stage: 'scan' | 'bake'): void {
-  if (stateOf(context).stages.find((s) => s.stage === stage)?.status === 'passed') return;
-  throw new Refused(
-    'invalid',
-    `release ${context.journal.release} has not passed ${stage}`,
-    `Run \`drover ${stage} ${context.journal.release}\` first.`,
-  );
 }
 
 /** No group is rolled onto an image without the judge's yes (which takes recorded overrides into account). */
