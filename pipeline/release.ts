@@ -4,7 +4,7 @@
  * their order stands here and only here.
  */
 import { join } from 'node:path';
-import { CloudError } from './cloud/cloud.ts';
+import { type Cloud, CloudError } from './cloud/cloud.ts';
 import type { Config } from './config/schema.ts';
 import { DroverError, Failed, Interrupted, Refused, reasonOf, Stuck } from './errors.ts';
 import { fleetGroups } from './fleet/waves.ts';
@@ -12,6 +12,7 @@ import { createJournal, type DirectoryJournal, openJournal } from './journal/dir
 import { withLeases } from './journal/lease.ts';
 import type { StageName } from './journal/records.ts';
 import { listReleases, newReleaseId, readRelease, releaseDirectory } from './journal/releases.ts';
+import type { ReleaseState } from './journal/state.ts';
 import { canonical, type JsonObject, sha256 } from './json.ts';
 import { bake } from './stages/bake.ts';
 import { build } from './stages/build.ts';
@@ -246,6 +247,25 @@ async function refuseUnfinished(around: Surroundings, own: string): Promise<void
   }
 }
 
+/**
+ * A group's name means another group in another account or region, and the journal says nothing about that one.
+ * @throws Refused 'environment' when the credentials lead elsewhere than those the release was opened with
+ */
+async function refuseElsewhere(cloud: Cloud, { id, cloud: opened }: ReleaseState): Promise<void> {
+  const here = await cloud.identify();
+  const isSame = (['provider', 'region', 'account'] as const).every(
+    (property) => opened[property] === undefined || opened[property] === here[property],
+  );
+  if (isSame) return;
+  const place = ({ provider, region, account }: ReleaseState['cloud']): string =>
+    `${provider}, ${account ? `account ${account}, ` : ''}${region}`;
+  throw new Refused(
+    'environment',
+    `release ${id} belongs to ${place(opened)}; these credentials lead to ${place(here)}`,
+    `Nothing was changed. Sign in to ${opened.account ? `account ${opened.account}` : 'the account it was opened in'} (AWS_PROFILE, AWS_ACCESS_KEY_ID or OIDC), then repeat the command.`,
+  );
+}
+
 /** Opens the journal of an existing release and works on it with the configuration it was opened with. */
 async function continueRelease(
   around: Surroundings,
@@ -254,7 +274,9 @@ async function continueRelease(
   work: (context: ReleaseContext) => Promise<void>,
 ): Promise<void> {
   const { stateDirectory, clock, progress } = around;
-  const { config, emergency } = await readRelease(stateDirectory, release);
+  const state = await readRelease(stateDirectory, release);
+  await refuseElsewhere(around.cloud, state);
+  const { config, emergency } = state;
   const recorded = { ...around, emergency, config: config as unknown as Config };
   await held(recorded, release, through, async (surroundings) => {
     const journal = await openJournal({ directory: releaseDirectory(stateDirectory, release), clock });

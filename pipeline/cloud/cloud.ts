@@ -122,9 +122,18 @@ export interface GroupChange {
   max?: number;
 }
 
+/** Where the groups of a release are: names mean nothing outside their account and region. */
+export interface CloudIdentity {
+  provider: 'aws' | 'simulator';
+  region: string;
+  endpoint: string | null;
+  /** The twelve digits of the account the credentials belong to. */
+  account: string;
+}
+
 export interface Cloud {
   /** Who answers: for records, and as the preflight that endpoint and credentials work. */
-  identify(): Promise<{ provider: 'aws' | 'simulator'; region: string; endpoint: string | null }>;
+  identify(): Promise<CloudIdentity>;
 
   /**
    * One snapshot of the named groups. Groups that do not exist are absent from the answer.

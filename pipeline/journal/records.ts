@@ -36,7 +36,8 @@ export type Entry =
         actor: string;
         reason: string;
         emergency: boolean;
-        cloud: { provider: string; region: string; endpoint: string | null };
+        /** `account` is absent in journals of versions that did not ask. */
+        cloud: { provider: string; region: string; endpoint: string | null; account?: string };
         /** The configuration as resolved, and the SHA-256 of its canonical JSON. */
         config: JsonObject;
         configSha256: string;

@@ -71,7 +71,12 @@ const data = {
     actor: text,
     reason: text,
     emergency: z.boolean(),
-    cloud: z.looseObject({ provider: text, region: text, endpoint: text.nullable() }),
+    cloud: z.looseObject({
+      provider: text,
+      region: text,
+      endpoint: text.nullable(),
+      account: text.optional(),
+    }),
     config: json,
     configSha256: digest,
   }),

@@ -12,7 +12,8 @@ export interface ReleaseState {
   actor: string;
   reason: string;
   emergency: boolean;
-  cloud: { provider: string; region: string; endpoint: string | null };
+  /** `account` is absent in journals of versions that did not ask. */
+  cloud: { provider: string; region: string; endpoint: string | null; account?: string };
   config: JsonObject;
   configSha256: string;
   /**

@@ -76,7 +76,7 @@ ${fact('Actor', state.actor)}
 ${fact('Opened', `${dateTime(state.openedAt)} UTC`)}
 ${fact(state.closedAt ? 'Closed' : 'Last record', `${dateTime(state.closedAt ?? state.lastRecordAt)} UTC`)}
 ${fact('Image', state.image ? html`<code>${state.image.id}</code>` : 'none')}
-${fact('Cloud', `${state.cloud.provider}, ${state.cloud.region}`)}
+${fact('Cloud', [state.cloud.provider, state.cloud.region, state.cloud.account].filter(Boolean).join(', '))}
 ${fact('Source', source?.commit ? html`<code>${source.commit.slice(0, 12)}</code>${source.dirty && ' with uncommitted changes'}` : 'unknown')}
 ${fact('Configuration', html`SHA-256 ${shortDigest(state.configSha256)}`)}
 ${fact('Drover', state.droverVersion)}

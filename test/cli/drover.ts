@@ -122,7 +122,11 @@ const simulated = (endpoint: string) =>
  * A release as `build` and `scan` leave it, without Packer and QEMU: its journal holds an image the simulated
  * account knows and a judge's yes, so that bake and rollout can be run for real. @returns its id
  */
-export async function scannedRelease(box: Sandbox, release = 'r-20261122-000000-test'): Promise<string> {
+export async function scannedRelease(
+  box: Sandbox,
+  release = 'r-20261122-000000-test',
+  elsewhere: { region?: string; account?: string } = {},
+): Promise<string> {
   const config = parseConfig(readFileSync(join(box.directory, 'drover.yaml'), 'utf8'), 'drover.yaml');
   const place = join(box.state, 'simulator');
   mkdirSync(box.state, { recursive: true });
@@ -171,7 +175,7 @@ export async function scannedRelease(box: Sandbox, release = 'r-20261122-000000-
         actor: 'test',
         reason: 'test',
         emergency: false,
-        cloud: { provider: 'simulator', region: 'eu-central-1', endpoint: null },
+        cloud: { provider: 'simulator', region: 'eu-central-1', endpoint: null, ...elsewhere },
         config: json,
         configSha256: sha256(canonical(json)),
       },

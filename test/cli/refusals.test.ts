@@ -94,6 +94,21 @@ test('a journal that was changed is refused with file and line, and left as it i
   expect(readFileSync(file)).toEqual(damaged);
 });
 
+test('a release of another account or region is left alone, and the message names both', async () => {
+  for (const place of [{ account: '999999999999' }, { region: 'us-east-1', account: '123456789012' }]) {
+    const made = box();
+    const release = await scannedRelease(made, undefined, place);
+    const records = await made.records(release);
+    for (const argv of [['resume'], ['bake'], ['rollback', '--reason', 'test']]) {
+      const { exitCode, stderr } = await made.drover(...argv, release);
+      expect(exitCode, stderr).toBe(3);
+      expect(stderr).toContain(`account ${place.account}`);
+      expect(stderr).toContain('lead to simulator, account 123456789012, eu-central-1');
+    }
+    expect(await made.records(release)).toEqual(records);
+  }
+});
+
 test('a state directory that cannot be written is refused by name', async () => {
   const made = box();
   // /sys refuses even root.

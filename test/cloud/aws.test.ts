@@ -253,6 +253,16 @@ describe('changes', () => {
   });
 });
 
+test('identifies itself by account, region and endpoint', async () => {
+  const { cloud } = fleetOf({ web: { desired: 1 } });
+  expect(await cloud.identify()).toEqual({
+    provider: 'simulator',
+    region: 'eu-central-1',
+    endpoint: 'http://127.0.0.1',
+    account: '123456789012',
+  });
+});
+
 describe('errors', () => {
   test('an endpoint where nothing listens is refused with its address and a remedy', async () => {
     const server = createServer().listen(0, '127.0.0.1');

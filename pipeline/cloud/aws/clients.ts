@@ -8,6 +8,7 @@ import {
   ElasticLoadBalancingV2Client,
   type ElasticLoadBalancingV2ClientConfig,
 } from '@aws-sdk/client-elastic-load-balancing-v2';
+import { STSClient, type STSClientConfig } from '@aws-sdk/client-sts';
 import { type Address, type CallKind, translate } from './errors.ts';
 
 export interface AwsOptions {
@@ -26,6 +27,7 @@ export interface Connection {
   autoScaling: AutoScalingClient;
   ec2: EC2Client;
   elb: ElasticLoadBalancingV2Client;
+  sts: STSClient;
   address: Address;
   /** Runs one call and translates what it throws. */
   call<T>(operation: string, kind: CallKind, work: () => Promise<T>): Promise<T>;
@@ -53,6 +55,7 @@ export function connect(options: AwsOptions): Connection {
     autoScaling: new AutoScalingClient(config),
     ec2: new EC2Client(config as EC2ClientConfig),
     elb: new ElasticLoadBalancingV2Client(config as ElasticLoadBalancingV2ClientConfig),
+    sts: new STSClient(config as STSClientConfig),
     address,
     async call(operation, kind, work) {
       try {

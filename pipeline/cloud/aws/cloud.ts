@@ -1,8 +1,9 @@
 /**
- * The cloud port over the AWS SDK: EC2, EC2 Auto Scaling and Elastic Load Balancing v2. The only importer of
+ * The cloud port over the AWS SDK: EC2, EC2 Auto Scaling, Elastic Load Balancing v2 and STS. The only importer of
  * @aws-sdk in Drover. It translates; it decides nothing about a rollout.
  */
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
+import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import type { Cloud } from '../cloud.ts';
 import { type AwsOptions, connect } from './clients.ts';
 import { groupMutations } from './groups.ts';
@@ -14,13 +15,16 @@ export type { AwsOptions } from './clients.ts';
 /** Opens no connection by itself; `identify` is the first call to make. */
 export function createAwsCloud(options: AwsOptions): Cloud {
   const connection = connect(options);
-  const { autoScaling, address, call } = connection;
+  const { autoScaling, sts, address, call } = connection;
   return {
     async identify() {
       await call('DescribeAutoScalingGroups', 'read', () =>
         autoScaling.send(new DescribeAutoScalingGroupsCommand({ MaxRecords: 1 })),
       );
-      return { provider: options.provider, ...address };
+      const { Account } = await call('GetCallerIdentity', 'read', () =>
+        sts.send(new GetCallerIdentityCommand({})),
+      );
+      return { provider: options.provider, ...address, account: Account! };
     },
     observe: observer(connection),
     ...images(connection),

@@ -30,6 +30,8 @@ export const adapterActions: Readonly<Record<`${string}:${string}`, Scope>> = {
   'elasticloadbalancing:DeregisterTargets': 'target-group',
   'elasticloadbalancing:DescribeTargetHealth': 'read',
   'elasticloadbalancing:RegisterTargets': 'target-group',
+  // Always allowed, whatever a policy says; it stands here because it is called.
+  'sts:GetCallerIdentity': 'read',
 };
 
 export interface Statement {
