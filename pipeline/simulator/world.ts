@@ -39,7 +39,7 @@ export function emptyWorld(
 ): World {
   const { region = 'eu-central-1', timing = {}, nowMs = Date.UTC(2026, 0, 1) } = options;
   const world: World = {
-    schema: 'drover/simulator-world@1',
+    schema: 'drover/simulator-world@2',
     region,
     accountId: '123456789012',
     now: nowMs,
@@ -55,7 +55,9 @@ export function emptyWorld(
     templates: {},
     groups: {},
     activities: {},
+    refreshes: {},
     targetGroups: {},
+    alarms: {},
     keyPairs: {},
     securityGroups: {},
     tokens: {},

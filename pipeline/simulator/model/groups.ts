@@ -11,6 +11,7 @@ import { newUuid, nextSerial } from './identity.ts';
 import { findImage } from './images.ts';
 import { counts } from './placement.ts';
 import { schedule } from './queue.ts';
+import { activeRefresh } from './refresh-state.ts';
 import { lookAt, terminateMember } from './scaling.ts';
 import type { Activity, Group, GroupTag, Member, TemplateData, TemplateReference, World } from './state.ts';
 import { findTemplate, resolveVersion } from './templates.ts';
@@ -130,6 +131,8 @@ export function createGroup(
     deleting: false,
   };
   world.groups[name] = group;
+  // Those of a deleted group of the same name are not its own.
+  delete world.refreshes[name];
   lookAt(world, group);
   return group;
 }
@@ -140,6 +143,13 @@ export function updateGroup(
   limits: Limits,
   settings: Partial<GroupSettings>,
 ): void {
+  const changesLaunches = settings.template !== undefined || settings.mixedInstances !== undefined;
+  if (changesLaunches && activeRefresh(world, group.name)?.desired) {
+    throw validationError(
+      'An active instance refresh with a desired configuration exists. All configuration options derived from ' +
+        'the desired configuration are not available for update while the instance refresh is active.',
+    );
+  }
   Object.assign(group, withinLimits(group, limits), settings);
   lookAt(world, group);
 }

@@ -4,8 +4,10 @@
  */
 import { checkMember } from './health.ts';
 import { becomeAvailable } from './images.ts';
+import { stepRefresh } from './instance-refresh.ts';
 import { becomeRunning, becomeTerminated, setChecks } from './instances.ts';
 import { takeDue } from './queue.ts';
+import { activeRefresh } from './refresh-state.ts';
 import { enterService, memberDrained, memberGone, rebalance, reconcile } from './scaling.ts';
 import type { Event, Group, Instance, Member, World } from './state.ts';
 import { checkTarget, forgetDrained, forgetInstance } from './targets.ts';
@@ -72,6 +74,15 @@ function apply(world: World, event: Event): void {
       if (!group || group.reconcileDue !== event.due) return;
       group.reconcileDue = null;
       reconcile(world, group);
+      stepRefresh(world, group);
+      return;
+    }
+    case 'group.refresh': {
+      const group = groupNamed(world, event.group);
+      const refresh = activeRefresh(world, event.group);
+      if (!group || refresh?.due !== event.due) return;
+      refresh.due = null;
+      stepRefresh(world, group);
       return;
     }
     case 'group.rebalance': {

@@ -22,6 +22,7 @@ import {
   unbalanced,
 } from './placement.ts';
 import { schedule } from './queue.ts';
+import { configurationOf, wantedIn } from './refresh-state.ts';
 import type { Activity, Group, Instance, LaunchTemplate, Member, TemplateVersion, World } from './state.ts';
 import { deregister, register } from './targets.ts';
 import { findTemplate, resolveVersion } from './templates.ts';
@@ -38,9 +39,10 @@ export function lookAt(world: World, group: Group, delayMs = world.timing.reacti
 export function reconcile(world: World, group: Group): void {
   const spread = spreadOf(group);
   const actual = sizeOf(spread);
-  if (actual < group.desired) {
+  const wanted = wantedIn(world, group);
+  if (actual < wanted) {
     if (group.suspended.Launch !== undefined) return;
-    for (let count = actual; count < group.desired; count += 1) {
+    for (let count = actual; count < wanted; count += 1) {
       const cause = differenceCause(world, 'started', count, count + 1);
       const member = launchMember(world, group, emptiestZone(group, spread), cause);
       if (!member) {
@@ -51,7 +53,7 @@ export function reconcile(world: World, group: Group): void {
     }
   }
   const rebalancing = [...spread.values()].flat().filter(isExtra).length;
-  for (let count = actual - rebalancing; count > group.desired; count -= 1) {
+  for (let count = actual - rebalancing; count > wanted; count -= 1) {
     if (!scaleInByOne(world, group, spread, count)) break;
   }
   considerRebalancing(world, group, spread);
@@ -64,7 +66,7 @@ const differenceCause = (world: World, verb: 'started' | 'taken out of service',
   `capacity, ${to > from ? 'increasing' : 'shrinking'} the capacity from ${from} to ${to}.`;
 
 /** Null when the launch failed; the activity then says why, as it does on AWS. */
-function launchMember(world: World, group: Group, zone: string, cause: string): Member | null {
+export function launchMember(world: World, group: Group, zone: string, cause: string): Member | null {
   const activity = begin(world, group.name, {
     description: 'Launching a new EC2 instance',
     cause,
@@ -121,11 +123,16 @@ function launchSource(
   world: World,
   group: Group,
 ): { template: LaunchTemplate; version: TemplateVersion; instanceType: string | null } {
-  if (group.template) {
-    const template = findTemplate(world, { id: group.template.id });
-    return { template, version: resolveVersion(template, group.template.version), instanceType: null };
+  const configuration = configurationOf(world, group);
+  if (configuration.template) {
+    const template = findTemplate(world, { id: configuration.template.id });
+    return {
+      template,
+      version: resolveVersion(template, configuration.template.version),
+      instanceType: null,
+    };
   }
-  const policy = group.mixedInstances?.LaunchTemplate as MixedTemplate | undefined;
+  const policy = configuration.mixedInstances?.LaunchTemplate as MixedTemplate | undefined;
   const [override] = policy?.Overrides ?? [];
   const reference = override?.LaunchTemplateSpecification ?? policy?.LaunchTemplateSpecification;
   const template = findTemplate(world, { id: reference?.LaunchTemplateId });

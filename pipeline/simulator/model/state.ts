@@ -4,6 +4,8 @@
  * Members that the API only stores and gives back (template data, mixed instances policy) keep AWS's own shape.
  */
 import type { Json } from '../../json.ts';
+import type { Alarm } from './alarms.ts';
+import type { InstanceRefresh } from './refresh-state.ts';
 
 export type Tags = Record<string, string>;
 
@@ -306,10 +308,11 @@ export type Happening =
   | { kind: 'group.reconcile'; group: string }
   | { kind: 'group.health'; group: string; id: string }
   | { kind: 'group.rebalance'; group: string }
+  | { kind: 'group.refresh'; group: string }
   | { kind: 'member.drained'; group: string; id: string };
 
 export interface World {
-  schema: 'drover/simulator-world@1';
+  schema: 'drover/simulator-world@2';
   region: string;
   accountId: string;
   /** The time up to which everything due has happened. */
@@ -329,7 +332,10 @@ export interface World {
   groups: Record<string, Group>;
   /** Newest last, bounded per group. */
   activities: Record<string, Activity[]>;
+  /** Instance refreshes by group, newest last, bounded per group. */
+  refreshes: Record<string, InstanceRefresh[]>;
   targetGroups: Record<string, TargetGroup>;
+  alarms: Record<string, Alarm>;
   keyPairs: Record<string, KeyPair>;
   securityGroups: Record<string, SecurityGroup>;
   /** ClientToken per operation → digest of the request and the answer it got. */

@@ -32,11 +32,18 @@ import {
   updateGroup,
   usableTemplate,
 } from '../../model/groups.ts';
+import type { LaunchConfiguration } from '../../model/refresh-state.ts';
 import type { Group, World } from '../../model/state.ts';
 import { deregister, findTargetGroup, register } from '../../model/targets.ts';
 import { type Filter, filtered } from './filters.ts';
 import { page } from './pages.ts';
-import { groupTagShapes, memberShape, readGroupTags, recordLimit } from './scaling-shapes.ts';
+import {
+  groupTagShapes,
+  launchTemplateShape,
+  memberShape,
+  readGroupTags,
+  recordLimit,
+} from './scaling-shapes.ts';
 import { plain } from './shapes.ts';
 
 /** What create and update have in common; members that were not given are not in the answer. */
@@ -48,20 +55,7 @@ function readSettings(
   if (input.VPCZoneIdentifier !== undefined || input.AvailabilityZones !== undefined) {
     Object.assign(settings, readPlaces(world, input.VPCZoneIdentifier, input.AvailabilityZones));
   }
-  if (input.LaunchTemplate && input.MixedInstancesPolicy) {
-    throw validationError(
-      'Valid requests must contain either LaunchTemplate or MixedInstancesPolicy, not both.',
-    );
-  }
-  if (input.LaunchTemplate) {
-    const { LaunchTemplateId: id, LaunchTemplateName: name, Version: version } = input.LaunchTemplate;
-    settings.template = usableTemplate(world, { id, name, version });
-    settings.mixedInstances = null;
-  }
-  if (input.MixedInstancesPolicy) {
-    settings.mixedInstances = readMixedInstances(world, input.MixedInstancesPolicy);
-    settings.template = null;
-  }
+  Object.assign(settings, readLaunchConfiguration(world, input));
   if (input.HealthCheckType !== undefined) settings.healthCheckType = input.HealthCheckType;
   if (input.HealthCheckGracePeriod !== undefined) {
     settings.healthCheckGraceMs = input.HealthCheckGracePeriod * 1000;
@@ -74,6 +68,26 @@ function readSettings(
     settings.terminationPolicies = input.TerminationPolicies.length ? input.TerminationPolicies : ['Default'];
   }
   return settings;
+}
+
+/** Template or mixed instances policy, each of which takes the other's place; nothing when neither is given. */
+export function readLaunchConfiguration(
+  world: World,
+  input: Pick<CreateAutoScalingGroupType, 'LaunchTemplate' | 'MixedInstancesPolicy'>,
+): Partial<LaunchConfiguration> {
+  if (input.LaunchTemplate && input.MixedInstancesPolicy) {
+    throw validationError(
+      'Valid requests must contain either LaunchTemplate or MixedInstancesPolicy, not both.',
+    );
+  }
+  if (input.LaunchTemplate) {
+    const { LaunchTemplateId: id, LaunchTemplateName: name, Version: version } = input.LaunchTemplate;
+    return { template: usableTemplate(world, { id, name, version }), mixedInstances: null };
+  }
+  if (input.MixedInstancesPolicy) {
+    return { template: null, mixedInstances: readMixedInstances(world, input.MixedInstancesPolicy) };
+  }
+  return {};
 }
 
 function readPlaces(
@@ -230,13 +244,7 @@ const groupShape = (group: Group, withInstances: boolean): AutoScalingGroup => (
   TargetGroupARNs: group.targetGroupArns,
   HealthCheckType: group.healthCheckType,
   HealthCheckGracePeriod: group.healthCheckGraceMs / 1000,
-  LaunchTemplate: group.template
-    ? {
-        LaunchTemplateId: group.template.id,
-        LaunchTemplateName: group.template.name,
-        Version: group.template.version,
-      }
-    : undefined,
+  LaunchTemplate: group.template ? launchTemplateShape(group.template) : undefined,
   MixedInstancesPolicy: (group.mixedInstances ?? undefined) as AutoScalingGroup['MixedInstancesPolicy'],
   Instances: withInstances ? Object.values(group.members).map(memberShape) : [],
   CreatedTime: new Date(group.createdAt),

@@ -16,7 +16,7 @@ import { findGroup, setInstanceHealth, setProtection, terminateInGroup } from '.
 import type { Activity, World } from '../../model/state.ts';
 import { filtered } from './filters.ts';
 import { page } from './pages.ts';
-import { recordLimit, templateShape } from './scaling-shapes.ts';
+import { launchTemplateShape, recordLimit } from './scaling-shapes.ts';
 
 const activityShape = (world: World, activity: Activity): ActivityShape => ({
   ActivityId: activity.id,
@@ -89,7 +89,7 @@ export function DescribeAutoScalingInstances(
       AvailabilityZone: member.zone,
       LifecycleState: member.lifecycle,
       HealthStatus: member.health.toUpperCase(),
-      LaunchTemplate: templateShape(member),
+      LaunchTemplate: launchTemplateShape(member.template),
       ProtectedFromScaleIn: member.protectedFromScaleIn,
     })),
     NextToken: nextToken,

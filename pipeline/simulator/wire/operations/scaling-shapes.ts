@@ -1,7 +1,7 @@
 /** Pieces of Auto Scaling's shapes that several of its operations share. */
 import type { Instance as MemberShape, Tag, TagDescription } from '@aws-sdk/client-auto-scaling';
 import { validationError } from '../../model/errors.ts';
-import type { Group, GroupTag, Member } from '../../model/state.ts';
+import type { Group, GroupTag, Member, TemplateReference } from '../../model/state.ts';
 
 /** MaxRecords of most reads: "The default value is 50 and the maximum value is 100." */
 export function recordLimit(given: number | undefined, fallback = 50): number {
@@ -13,7 +13,7 @@ export function recordLimit(given: number | undefined, fallback = 50): number {
   return given ?? fallback;
 }
 
-export const templateShape = ({ template }: Member) => ({
+export const launchTemplateShape = (template: TemplateReference) => ({
   LaunchTemplateId: template.id,
   LaunchTemplateName: template.name,
   Version: template.version,
@@ -26,7 +26,7 @@ export const memberShape = (member: Member): MemberShape => ({
   AvailabilityZone: member.zone,
   LifecycleState: member.lifecycle,
   HealthStatus: member.health,
-  LaunchTemplate: templateShape(member),
+  LaunchTemplate: launchTemplateShape(member.template),
   ProtectedFromScaleIn: member.protectedFromScaleIn,
 });
 
