@@ -131,6 +131,12 @@ export interface CloudIdentity {
   account: string;
 }
 
+/** A bearer token, and when it stops being accepted (epoch ms). */
+export interface ClusterToken {
+  token: string;
+  expiresAt: number;
+}
+
 export interface Cloud {
   /** Who answers: for records, and as the preflight that endpoint and credentials work. */
   identify(): Promise<CloudIdentity>;
@@ -193,4 +199,10 @@ export interface Cloud {
   deregisterTargets(targetGroup: string, instances: readonly string[]): Promise<void>;
   /** Undoes it. Idempotent. */
   registerTargets(targetGroup: string, instances: readonly string[]): Promise<void>;
+
+  /**
+   * A token by which the managed Kubernetes cluster of that name knows us. Made on the spot, nothing is called.
+   * @param signedAt now (epoch ms): the token is valid from then on
+   */
+  clusterToken(cluster: string, signedAt: number): Promise<ClusterToken>;
 }

@@ -4,20 +4,10 @@
  * sizes are a number of instances or a percentage of the group's desired capacity.
  */
 import { z } from 'zod';
+import { duration } from './duration.ts';
+import { kubernetesDrain } from './orchestrators.ts';
 
-const durationPattern = /^(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?$/;
-
-export function parseDurationMs(text: string): number | null {
-  const match = durationPattern.exec(text);
-  if (!match) return null;
-  const [, hours = '0', minutes = '0', seconds = '0'] = match;
-  return Math.round((Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000);
-}
-
-const duration = z
-  .string()
-  .regex(durationPattern, "write a duration as '90s', '5m' or '1h30m'")
-  .meta({ description: 'Duration, e.g. 90s, 5m, 1h30m' });
+export { parseDurationMs } from './duration.ts';
 
 /** A count of instances, or '25%' of desired (rounded up for surge, down for unavailable). */
 const size = z.union([
@@ -67,6 +57,7 @@ const drain = z.discriminatedUnion('type', [
       on_deadline: z.enum(['fail', 'skip', 'force']).default('fail'),
     })
     .meta({ description: 'run until exit 0; 75 (EX_TEMPFAIL) means not yet; anything else fails' }),
+  kubernetesDrain,
 ]);
 
 /** The words and the default of Auto Scaling's own instance refresh. */

@@ -3,6 +3,7 @@
  * changes nothing of what was decided and decides nothing itself. One intent covers one action; draining from
  * several target groups is one action of several idempotent calls.
  */
+import type { Clock } from '../clock.ts';
 import { type Cloud, CloudError, type GroupObservation } from '../cloud/cloud.ts';
 import { reasonOf } from '../errors.ts';
 import type { EntryOf, Journal } from '../journal/records.ts';
@@ -14,6 +15,7 @@ import type { Action, Assignment, Memory } from './state.ts';
 
 export interface Hands {
   cloud: Cloud;
+  clock: Clock;
   journal: Journal;
   signal: AbortSignal;
 }
@@ -122,7 +124,7 @@ async function carriedOut(
 }
 
 async function perform(
-  { cloud, signal }: Hands,
+  { cloud, clock, signal }: Hands,
   { release, spec }: Assignment,
   group: GroupObservation,
   action: Exclude<Action, { type: 'terminate' }>,
@@ -147,7 +149,7 @@ async function perform(
       // A victim that had passed its last step has none to undo but that one.
       const drain = spec.drain[Math.min(action.step, spec.drain.length - 1)];
       if (!drain) return;
-      const context = { cloud, release, group, signal };
+      const context = { cloud, clock, release, group, signal };
       if (action.type === 'drain') return drainOf(drain).start(context, action.instances);
       for (const done of spec.drain.slice(0, action.step + 1).reverse()) {
         await drainOf(done).abort(context, action.instances);

@@ -31,7 +31,7 @@ export async function see(
   const victims = group.instances.filter(({ id }) => memory.drains[id]?.started);
   const drains = await each(victims, async (instance) => {
     const step = spec.drain[memory.drains[instance.id]!.step];
-    const context = { cloud: deps.cloud, release, group, signal: deps.signal };
+    const context = { cloud: deps.cloud, clock: deps.clock, release, group, signal: deps.signal };
     return step ? drainOf(step).poll(context, instance) : null;
   });
   return { now: deps.clock.now(), group, answers, drains, soaked };

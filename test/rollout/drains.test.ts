@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Cloud, TargetObservation } from '../../pipeline/cloud/cloud.ts';
 import { drainOf } from '../../pipeline/rollout/drains/drains.ts';
+import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { group, instance } from './group.ts';
 
 const policy = { deadlineMs: 60_000, on_deadline: 'fail' as const };
@@ -13,6 +14,7 @@ function recording() {
   } as unknown as Cloud;
   const context = {
     cloud,
+    clock: virtualClock(),
     release: 'r-1',
     group: group([], { targetGroups: ['tg-1', 'tg-2'] }),
     signal: new AbortController().signal,

@@ -6,6 +6,7 @@ import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import type { Cloud } from '../cloud.ts';
 import { type AwsOptions, connect } from './clients.ts';
+import { clusterTokens } from './cluster-token.ts';
 import { groupMutations } from './groups.ts';
 import { images } from './images.ts';
 import { observer } from './observe.ts';
@@ -29,5 +30,6 @@ export function createAwsCloud(options: AwsOptions): Cloud {
     observe: observer(connection),
     ...images(connection),
     ...groupMutations(connection),
+    clusterToken: clusterTokens(options),
   };
 }

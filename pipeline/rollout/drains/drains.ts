@@ -3,14 +3,17 @@
  * start and abort are idempotent, because a resumed release repeats them. Order, deadlines and what happens at
  * them are not decided here (drainage.ts).
  */
+import type { Clock } from '../../clock.ts';
 import type { Cloud, GroupObservation, InstanceObservation } from '../../cloud/cloud.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import { command } from './command.ts';
+import { kubernetes } from './kubernetes.ts';
 import { targetGroup } from './target-group.ts';
 
 export interface DrainContext {
   cloud: Cloud;
+  clock: Clock;
   release: string;
   group: GroupObservation;
   signal: AbortSignal;
@@ -30,5 +33,7 @@ export function drainOf(spec: DrainSpec): Drain {
       return targetGroup;
     case 'command':
       return command(spec);
+    case 'kubernetes':
+      return kubernetes(spec);
   }
 }
