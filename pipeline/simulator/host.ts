@@ -7,14 +7,15 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { Refused, reasonOf } from '../errors.ts';
-import { type FaultRequest, type SimulatorServer, startSimulator } from './server.ts';
+import type { FaultOrder } from './model/fault.ts';
+import { type SimulatorServer, startSimulator } from './server.ts';
 import type { WorldSource } from './world.ts';
 
 export interface HostedSimulator {
   endpoint: string;
   /** True when this process hosts the account: it ends for everybody when this process closes it. */
   hostedHere: boolean;
-  injectFault(fault: FaultRequest): Promise<void>;
+  injectFault(fault: FaultOrder): Promise<void>;
   clearFaults(): Promise<void>;
   /** Leaves the account; the host also saves and closes it. */
   close(): Promise<void>;

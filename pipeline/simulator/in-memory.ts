@@ -2,6 +2,7 @@
  * The door without a socket: a request handler for AWS SDK clients (`new EC2Client({ requestHandler })`), so that
  * the real client code, serialisers and retries included, runs against the simulator on any clock.
  */
+import type { Loss } from './model/interference.ts';
 import type { Simulator } from './simulator.ts';
 
 /** The part of the SDK's HttpRequest that is used here. */
@@ -35,7 +36,7 @@ export function createInMemoryHandler(simulator: Simulator): InMemoryHandler {
       for (const [name, value] of Object.entries(request.query ?? {})) {
         for (const item of [value].flat()) query.append(name, item ?? '');
       }
-      const { status, headers, body } = simulator.answer({
+      const { status, headers, body, lost } = simulator.answer({
         method: request.method,
         url: query.size > 0 ? `${request.path}?${query}` : request.path,
         headers: Object.fromEntries(
@@ -43,12 +44,23 @@ export function createInMemoryHandler(simulator: Simulator): InMemoryHandler {
         ),
         body: textOf(request.body),
       });
+      if (lost) await loseAnswer(simulator, lost);
       return { response: { statusCode: status, headers, body: Buffer.from(body) } };
     },
     updateHttpClientConfig() {},
     httpHandlerConfigs: () => ({}),
     destroy() {},
   };
+}
+
+/** A client with a timeout gives up after this long at most; a virtual clock makes nobody wait. */
+const patienceMs = 60_000;
+
+/** Fails as the SDK's own handler fails when no answer comes or the connection closes. */
+async function loseAnswer({ clock }: Simulator, { how }: Loss): Promise<never> {
+  if (how === 'connection closed') throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
+  await clock.sleep(patienceMs);
+  throw Object.assign(new Error(`no answer within ${patienceMs} ms`), { name: 'TimeoutError' });
 }
 
 function textOf(body: unknown): string {

@@ -19,7 +19,7 @@ export function loadWorld(path: string): World | null {
   } catch (error) {
     throw unreadable(path, 'it is not JSON', error);
   }
-  if (world.schema !== 'drover/simulator-world@2') throw unreadable(path, 'it is not a saved world');
+  if (world.schema !== 'drover/simulator-world@2') throw unreadable(path, 'it is no world of this version');
   return world;
 }
 

@@ -2,15 +2,14 @@
  * The door on loopback: AWS's endpoints on 127.0.0.1, one for all services, as AWS_ENDPOINT_URL expects it. Saves
  * the world before it answers a request that may have changed it; a client that got an answer can rely on it.
  *
- * Next to AWS's own API there is /_simulator: GET says who answers and what clients missed, POST /_simulator/faults
- * injects a fault, DELETE takes all faults back.
+ * Next to AWS's own API there is /_simulator (control.ts).
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../clock.ts';
 import { Refused, reasonOf } from '../errors.ts';
-import { clearFaults, injectFault } from './model/behaviour.ts';
-import type { Fault } from './model/state.ts';
+import { type Answer, control, isControl } from './control.ts';
+import type { Loss } from './model/interference.ts';
 import { loadWorld, saveWorld } from './saved-world.ts';
 import { createSimulator, type Simulator } from './simulator.ts';
 import type { WorldSource } from './world.ts';
@@ -22,9 +21,6 @@ export interface SimulatorServer {
   /** Saves, and closes the door with all connections. */
   close(): Promise<void>;
 }
-
-/** Fault 'new' waits for the next image that appears. */
-export type FaultRequest = Pick<Fault, 'kind'> & Partial<Fault>;
 
 /** No AWS request of this kind is larger; what is, is not one. */
 const largestBody = 10 * 1024 * 1024;
@@ -79,27 +75,19 @@ const portRefused = (port: number | undefined, cause: Error): Refused =>
     { cause },
   );
 
-interface Answer {
-  status: number;
-  headers: Record<string, string>;
-  body: string;
-}
+type Reply = Pick<Answer, 'status' | 'headers' | 'body'> & { lost?: Loss | null };
 
 const plainText = { 'content-type': 'text/plain; charset=utf-8' };
-const asJson = (body: unknown): Answer => ({
-  status: 200,
-  headers: { 'content-type': 'application/json' },
-  body: `${JSON.stringify(body)}\n`,
-});
 
-async function receive(request: IncomingMessage, simulator: Simulator, save: () => void): Promise<Answer> {
+async function receive(request: IncomingMessage, simulator: Simulator, save: () => void): Promise<Reply> {
   const body = await readBody(request);
   const { method = 'GET', url = '/' } = request;
-  if (url.startsWith('/_simulator')) return control(method, url, body, simulator, save);
   const headers = Object.fromEntries(
     Object.entries(request.headers).map(([name, value]) => [name, [value].flat().join(',')]),
   );
-  const answer = simulator.answer({ method, url, headers, body });
+  const answer = isControl(url)
+    ? control(simulator, method, url, body)
+    : simulator.answer({ method, url, headers, body });
   if (answer.mutated) save();
   return answer;
 }
@@ -115,33 +103,13 @@ async function readBody(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-function control(method: string, url: string, body: string, simulator: Simulator, save: () => void): Answer {
-  simulator.advance();
-  if (method === 'GET' && url === '/_simulator') {
-    const { world, gaps } = simulator;
-    return asJson({
-      simulator: 'drover',
-      pid: process.pid,
-      region: world.region,
-      now: world.now,
-      faults: world.faults,
-      gaps: Object.fromEntries(gaps),
-    });
+function send(response: ServerResponse, { status, headers, body, lost = null }: Reply): void {
+  // Without an answer the connection stays open until the client gives up, or the door closes.
+  if (lost?.how === 'no answer') return;
+  if (lost?.how === 'connection closed') {
+    response.destroy();
+    return;
   }
-  if (method === 'POST' && url === '/_simulator/faults') {
-    injectFault(simulator.world, { imageId: 'new', ...(JSON.parse(body) as FaultRequest) });
-    save();
-    return asJson({ faults: simulator.world.faults });
-  }
-  if (method === 'DELETE' && url === '/_simulator/faults') {
-    clearFaults(simulator.world);
-    save();
-    return asJson({ faults: [] });
-  }
-  return { status: 404, headers: plainText, body: `nothing at ${method} ${url}\n` };
-}
-
-function send(response: ServerResponse, { status, headers, body }: Answer): void {
   response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
   response.end(body);
 }

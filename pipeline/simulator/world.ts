@@ -35,15 +35,16 @@ export const defaultTiming: Timing = {
 
 /** An account with a network and public base images, and nothing else. */
 export function emptyWorld(
-  options: { region?: string; timing?: Partial<Timing>; nowMs?: number } = {},
+  options: { region?: string; timing?: Partial<Timing>; nowMs?: number; seed?: number } = {},
 ): World {
-  const { region = 'eu-central-1', timing = {}, nowMs = Date.UTC(2026, 0, 1) } = options;
+  const { region = 'eu-central-1', timing = {}, nowMs = Date.UTC(2026, 0, 1), seed = 1 } = options;
   const world: World = {
     schema: 'drover/simulator-world@2',
     region,
     accountId: '123456789012',
     now: nowMs,
     serial: 0,
+    seed,
     timing: { ...defaultTiming, ...timing },
     queue: [],
     vpcId: '',
@@ -62,6 +63,7 @@ export function emptyWorld(
     securityGroups: {},
     tokens: {},
     faults: [],
+    clockOffsetMs: 0,
   };
   world.vpcId = newId(world, 'vpc');
   world.subnets = zoneLetters.map((letter, index) => ({

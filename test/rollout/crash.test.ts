@@ -8,7 +8,7 @@ import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import type { Journal } from '../../pipeline/journal/records.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
 import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
-import { injectFault } from '../../pipeline/simulator/model/behaviour.ts';
+import { injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { type Fleet, fleetOf, newImage, promotedFrom, waveOf } from './fleet.ts';
 
 class Killed extends Error {}

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type Cloud, CloudError } from '../../pipeline/cloud/cloud.ts';
 import { Interrupted, Refused, Stuck } from '../../pipeline/errors.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
-import { injectFault } from '../../pipeline/simulator/model/behaviour.ts';
+import { injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { terminate } from '../../pipeline/simulator/model/instances.ts';
 import {
   type Fleet,
@@ -133,24 +133,24 @@ describe('a cloud that misbehaves', () => {
 describe('images that are bad', () => {
   const sizes = { 'web-a': { desired: 4 }, 'web-b': { desired: 3, min: 3, max: 3 }, worker: { desired: 2 } };
 
-  test.each([
-    { kind: 'unhealthy' as const, failsAfterMs: 0 },
-    { kind: 'never-boots' as const, failsAfterMs: 0 },
-  ])('an image that is $kind fails the wave, and the rollback restores everything exactly', async (fault) => {
-    const fleet = fleetOf(sizes);
-    const image = await newImage(fleet);
-    injectFault(fleet.world, { ...fault, imageId: image.id });
-    const before = fleet.snapshot();
-    const outcome = await runWave(fleet.deps, waveOf(fleet), image);
-    expect(outcome).toMatchObject({
-      outcome: 'failed',
-      reason: expect.stringMatching(/did not pass its gates/),
-    });
-    await expect(rolledBack(fleet)).resolves.toMatchObject({ outcome: 'rolled-back' });
-    expect(fleet.violations).toEqual([]);
-    expect(fleet.snapshot()).toEqual(before);
-    expect(recordsOf(fleet, 'rollback.finished')).toMatchObject([{ outcome: 'rolled-back' }]);
-  });
+  test.each([{ kind: 'unhealthy' as const }, { kind: 'never-boots' as const }])(
+    'an image that is $kind fails the wave, and the rollback restores everything exactly',
+    async (fault) => {
+      const fleet = fleetOf(sizes);
+      const image = await newImage(fleet);
+      injectFault(fleet.world, { ...fault, imageId: image.id });
+      const before = fleet.snapshot();
+      const outcome = await runWave(fleet.deps, waveOf(fleet), image);
+      expect(outcome).toMatchObject({
+        outcome: 'failed',
+        reason: expect.stringMatching(/did not pass its gates/),
+      });
+      await expect(rolledBack(fleet)).resolves.toMatchObject({ outcome: 'rolled-back' });
+      expect(fleet.violations).toEqual([]);
+      expect(fleet.snapshot()).toEqual(before);
+      expect(recordsOf(fleet, 'rollback.finished')).toMatchObject([{ outcome: 'rolled-back' }]);
+    },
+  );
 
   test('instances that turn bad during the soak fail the wave, and all of them are taken back', async () => {
     const fleet = fleetOf({ web: { desired: 3 } }, { specs: { web: { soakMs: 600_000 } } });

@@ -8,7 +8,7 @@ import { type Cloud, CloudError } from '../../pipeline/cloud/cloud.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
 import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
 import type { Allowance, GroupSpec } from '../../pipeline/rollout/spec.ts';
-import { injectFault } from '../../pipeline/simulator/model/behaviour.ts';
+import { injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { setDesired } from '../../pipeline/simulator/model/groups.ts';
 import { terminate } from '../../pipeline/simulator/model/instances.ts';
 import { type Fleet, fleetOf, type GroupOptions, newImage, promotedFrom, waveOf } from './fleet.ts';

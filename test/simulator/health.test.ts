@@ -17,8 +17,8 @@ import {
   RegisterTargetsCommand,
 } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { expect, test } from 'vitest';
-import { clearFaults, injectFault } from '../../pipeline/simulator/model/behaviour.ts';
-import type { Fault } from '../../pipeline/simulator/model/state.ts';
+import type { FaultOrder } from '../../pipeline/simulator/model/fault.ts';
+import { clearFaults, injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { eventually, type InMemory, inMemory } from './clients.ts';
 
 const groupOf = async ({ scaling }: InMemory, name = 'web-a') =>
@@ -62,13 +62,9 @@ async function launchFromNewImage(aws: InMemory, name = 'web-a'): Promise<string
   });
 }
 
-const fault = (aws: InMemory, change: Partial<Fault> = {}) =>
-  injectFault(aws.simulator.world, {
-    kind: 'unhealthy',
-    environment: 'production',
-    imageId: 'new',
-    ...change,
-  });
+type BadImage = Extract<FaultOrder, { kind: 'unhealthy' | 'never-boots' }>;
+const fault = (aws: InMemory, order: BadImage = { kind: 'unhealthy' }) =>
+  injectFault(aws.simulator.world, { environment: 'production', ...order });
 
 test('a healthy instance: checks initializing then ok, target initial then healthy', async () => {
   const aws = inMemory();
@@ -184,7 +180,7 @@ test('a fault taken back does no harm', async () => {
 
 test('an image that fails later passes its checks first', async () => {
   const aws = inMemory();
-  fault(aws, { failsAfterMs: 60_000 });
+  fault(aws, { kind: 'unhealthy', failsAfterMs: 60_000 });
   const id = await launchFromNewImage(aws);
   const [arn] = (await groupOf(aws)).TargetGroupARNs!;
   await aws.clock.sleep(10_000);

@@ -154,8 +154,11 @@ test('a fault reaches the world wherever it is hosted, and outlives the process'
   open.length = 0;
   const third = await host();
   const facts = (await (await fetch(`${third.endpoint}/_simulator`)).json()) as { faults: unknown[] };
-  expect(facts.faults).toEqual([
-    { kind: 'unhealthy', environment: 'production', zone: null, imageId: ImageId, failsAfterMs: 0 },
+  expect(facts.faults).toMatchObject([
+    {
+      state: 'in force',
+      fault: { kind: 'unhealthy', environment: 'production', imageId: ImageId, failsAfterMs: 0 },
+    },
   ]);
   await third.clearFaults();
   const after = (await (await fetch(`${third.endpoint}/_simulator`)).json()) as { faults: unknown[] };

@@ -1,49 +1,78 @@
 /**
- * Which behaviour an instance gets: a fault that matches, else the image's own profile, else healthy. Decided
- * once, at launch; what an instance is does not change afterwards.
+ * How the software of an instance behaves: a fault that matches, else what the image's tag says, else the behaviour
+ * set for the image, else healthy. Drawn once, at launch; it stays a fact from then on.
  */
-import type { Behaviour, Fault, Image, Instance, World } from './state.ts';
+import { z } from 'zod';
+import { ServiceError } from './errors.ts';
+import { type Behaviour, behaviourSchema } from './fault.ts';
+import { draw, drawWithin } from './random.ts';
+import { bound, find, happened } from './standing.ts';
+import type { Conduct, Image, Instance, World } from './state.ts';
 
-/** Orders a fault. It applies to instances launched from now on. */
-export function injectFault(world: World, fault: Pick<Fault, 'kind' | 'imageId'> & Partial<Fault>): void {
-  world.faults.push({ failsAfterMs: 0, environment: null, zone: null, ...fault });
-}
+/** An image tagged with it behaves so, in the words of a fault: {"kind":"leaks","fails":{"fromMs":…,"toMs":…}}. */
+export const behaviourTag = 'simulator:behaviour';
 
-/** Takes every fault back. Instances already launched keep their behaviour. */
-export function clearFaults(world: World): void {
-  world.faults = [];
-}
+const kinds = behaviourSchema.options.map((option) => option.shape.kind.value);
 
-/** A fault for 'new' images belongs to the first image that appears after it. */
-export function bindFaults(world: World, imageId: string): void {
-  for (const fault of world.faults) if (fault.imageId === 'new') fault.imageId = imageId;
-}
-
-export function behaviourFor(
+/** @throws ServiceError when the image's tag says nothing that can be understood: the launch fails */
+export function conductFor(
   world: World,
   image: Image,
-  zone: string,
-  environment: string | null,
-): Behaviour {
-  const fault = world.faults.find(
-    (candidate) =>
-      candidate.imageId === image.id &&
-      (candidate.environment === null || candidate.environment === environment) &&
-      (candidate.zone === null || candidate.zone === zone),
+  instance: Pick<Instance, 'id' | 'zone' | 'groupName' | 'tags'>,
+): Conduct {
+  const standing = find(world, kinds, (fault) => bound(fault, { ...instance, imageId: image.id }));
+  if (standing) happened(standing);
+  const conduct: Conduct = { readyAfterMs: world.timing.warmUpMs, failsAfterMs: null, errorRate: 0 };
+  const behaviour = standing?.fault ?? taggedBehaviour(image) ?? image.behaviour;
+  switch (behaviour?.kind) {
+    case undefined:
+      return conduct;
+    case 'unhealthy':
+      return { ...conduct, failsAfterMs: behaviour.failsAfterMs };
+    case 'never-boots':
+      return { ...conduct, readyAfterMs: null };
+    case 'boots-slowly':
+      return { ...conduct, readyAfterMs: drawWithin(world, behaviour.ready, `${instance.id} ready`) };
+    case 'leaks':
+      return { ...conduct, failsAfterMs: drawWithin(world, behaviour.fails, `${instance.id} fails`) };
+    case 'serves-errors':
+      return { ...conduct, errorRate: behaviour.rate };
+  }
+}
+
+function taggedBehaviour(image: Image): Behaviour | null {
+  const text = image.tags[behaviourTag];
+  if (text === undefined) return null;
+  const parsed = behaviourSchema.safeParse(jsonOf(text));
+  if (parsed.success) return parsed.data;
+  throw new ServiceError(
+    'InvalidParameterValue',
+    `The tag ${behaviourTag} of ${image.id} is not a behaviour: ${z.prettifyError(parsed.error)}`,
   );
-  if (fault) return { kind: fault.kind, failsAfterMs: fault.failsAfterMs };
-  return image.behaviour ?? { kind: 'healthy' };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Whether the instance's software works at the world's present: what every health check finds out in the end. */
 export function works(world: World, instance: Instance): boolean {
-  if (instance.state !== 'running' || instance.runningSince === null) return false;
-  switch (instance.behaviour.kind) {
-    case 'healthy':
-      return true;
-    case 'never-boots':
-      return false;
-    case 'unhealthy':
-      return world.now < instance.runningSince + (instance.behaviour.failsAfterMs ?? 0);
-  }
+  const { readyAfterMs, failsAfterMs } = instance.conduct;
+  if (instance.state !== 'running' || instance.runningSince === null || readyAfterMs === null) return false;
+  const ranMs = world.now - instance.runningSince;
+  return ranMs >= readyAfterMs && (failsAfterMs === null || ranMs < failsAfterMs);
+}
+
+/**
+ * The instance's answer to an HTTP request at the world's present: no software, no service, or now and then an error.
+ * Which requests those are depends on the instance, the seed and the time alone.
+ */
+export function probe(world: World, instance: Instance): { status: number; body: string } {
+  if (!works(world, instance)) return { status: 503, body: `${instance.id} does not work\n` };
+  const failed = draw(world, `${instance.id} at ${world.now}`) < instance.conduct.errorRate;
+  return failed ? { status: 500, body: 'error\n' } : { status: 200, body: 'ok\n' };
 }

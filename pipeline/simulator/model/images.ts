@@ -3,10 +3,10 @@
  * unique per account. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html and
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RegisterImage.html
  */
-import { bindFaults } from './behaviour.ts';
 import { ServiceError } from './errors.ts';
 import { newId, nextSerial } from './identity.ts';
 import { schedule } from './queue.ts';
+import { bindFaults } from './standing.ts';
 import type { Image, ImageDevice, Instance, Snapshot, Tags, World } from './state.ts';
 
 export function findImage(world: World, id: string): Image {

@@ -5,11 +5,12 @@
  * States: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html
  * Checks: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-system-instance-status-check.html
  */
-import { behaviourFor } from './behaviour.ts';
+import { conductFor } from './behaviour.ts';
 import { ServiceError } from './errors.ts';
 import { newId, nextSerial } from './identity.ts';
 import { findImage } from './images.ts';
 import { schedule } from './queue.ts';
+import { find, happened } from './standing.ts';
 import type { ImageDevice, Instance, Tags, World } from './state.ts';
 
 /** EC2 reports a guest that never answers as impaired only after some minutes of 'initializing'. */
@@ -54,9 +55,12 @@ export function launch(world: World, request: LaunchRequest): Instance {
   if (!subnet) {
     throw new ServiceError('InvalidSubnetID.NotFound', `The subnet ID '${request.subnetId}' does not exist`);
   }
+  requireCapacity(world, subnet.zone, request.instanceType);
   const serial = nextSerial(world);
+  const id = newId(world, 'i');
+  const { groupName, tags } = request;
   const instance: Instance = {
-    id: newId(world, 'i'),
+    id,
     serial,
     reservationId: request.reservationId ?? newId(world, 'r'),
     imageId: image.id,
@@ -70,22 +74,42 @@ export function launch(world: World, request: LaunchRequest): Instance {
     checks: 'not-applicable',
     checksSince: world.now,
     runningSince: null,
-    behaviour: behaviourFor(world, image, subnet.zone, request.tags.environment ?? null),
+    conduct: conductFor(world, image, { id, zone: subnet.zone, groupName, tags }),
     life: 0,
-    groupName: request.groupName,
+    groupName,
     keyName: request.keyName,
     securityGroupIds: request.securityGroupIds,
     volumes: [],
     userData: request.userData,
     rootDevice: image.rootDevice,
+    interruption: null,
     shutdownBehavior: request.shutdownBehavior,
     terminationProtected: false,
-    tags: request.tags,
+    tags,
   };
   world.instances[instance.id] = instance;
   attachVolumes(world, instance, image.devices, request);
   schedule(world, world.timing.bootMs, { kind: 'instance.running', id: instance.id, life: 0 });
   return instance;
+}
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html#troubleshooting-launch-capacity */
+function requireCapacity(world: World, zone: string, instanceType: string): void {
+  const shortage = find(
+    world,
+    ['no-capacity'],
+    (fault) =>
+      (fault.zone === undefined || fault.zone === zone) &&
+      (fault.instanceType === undefined || fault.instanceType === instanceType),
+  );
+  if (!shortage) return;
+  happened(shortage);
+  throw new ServiceError(
+    'InsufficientInstanceCapacity',
+    `We currently do not have sufficient ${instanceType} capacity in the Availability Zone you requested (${zone}). ` +
+      'Our system will be working on provisioning additional capacity.',
+    500,
+  );
 }
 
 function attachVolumes(
@@ -139,18 +163,21 @@ export function becomeRunning(world: World, instance: Instance): void {
   instance.runningSince = world.now;
   instance.checks = 'initializing';
   instance.checksSince = world.now;
-  const { behaviour, id, life } = instance;
-  const { warmUpMs } = world.timing;
-  const failsAfterMs = behaviour.failsAfterMs ?? 0;
-  if (behaviour.kind === 'never-boots') {
-    schedule(world, bootFailureMs, { kind: 'instance.checks', id, life, to: 'impaired' });
-  } else if (behaviour.kind === 'unhealthy') {
-    if (failsAfterMs > warmUpMs) schedule(world, warmUpMs, { kind: 'instance.checks', id, life, to: 'ok' });
-    const impairedAfterMs = Math.max(failsAfterMs, warmUpMs);
-    schedule(world, impairedAfterMs, { kind: 'instance.checks', id, life, to: 'impaired' });
-  } else {
-    schedule(world, warmUpMs, { kind: 'instance.checks', id, life, to: 'ok' });
-  }
+  const { id, life } = instance;
+  const { readyAfterMs, failsAfterMs } = instance.conduct;
+  const turn = (delayMs: number, to: 'ok' | 'impaired'): void =>
+    schedule(world, delayMs, { kind: 'instance.checks', id, life, to });
+  if (readyAfterMs === null || readyAfterMs > bootFailureMs) turn(bootFailureMs, 'impaired');
+  if (readyAfterMs === null) return;
+  if (failsAfterMs === null || failsAfterMs > readyAfterMs) turn(readyAfterMs, 'ok');
+  if (failsAfterMs !== null) turn(Math.max(failsAfterMs, readyAfterMs), 'impaired');
+}
+
+/** The software of a running instance works no more. */
+export function failSoftware(world: World, instance: Instance): void {
+  if (instance.runningSince === null) return;
+  instance.conduct.failsAfterMs = world.now - instance.runningSince;
+  setChecks(world, instance, 'impaired');
 }
 
 export function setChecks(world: World, instance: Instance, checks: Instance['checks']): void {
@@ -169,14 +196,22 @@ function tellGroup(world: World, instance: Instance): void {
   });
 }
 
+/** Why instances end, as EC2 says it (API reference, StateReason). */
+const endings = {
+  'Client.UserInitiatedShutdown': 'User initiated shutdown',
+  'Server.InternalError': 'An internal error caused the instance to terminate',
+  'Server.SpotInstanceTermination': 'Spot instance termination',
+};
+
 /** Idempotent, like TerminateInstances. */
-export function terminate(world: World, instance: Instance): void {
+export function terminate(
+  world: World,
+  instance: Instance,
+  code: keyof typeof endings = 'Client.UserInitiatedShutdown',
+): void {
   if (instance.state === 'shutting-down' || instance.state === 'terminated') return;
   leaveRunning(world, instance, 'shutting-down');
-  instance.stateReason = {
-    code: 'Client.UserInitiatedShutdown',
-    message: 'Client.UserInitiatedShutdown: User initiated shutdown',
-  };
+  instance.stateReason = { code, message: `${code}: ${endings[code]}` };
   schedule(world, world.timing.terminateMs, {
     kind: 'instance.terminated',
     id: instance.id,

@@ -2,15 +2,16 @@
  * Time passes: applies every event that is due, in order, at its own instant. Only this file knows which
  * resources hear of which event; it contains no rule of its own.
  */
+import { beginFault, countEvent, noticeWorking } from './faults.ts';
 import { checkMember } from './health.ts';
 import { becomeAvailable } from './images.ts';
 import { stepRefresh } from './instance-refresh.ts';
-import { becomeRunning, becomeTerminated, setChecks } from './instances.ts';
-import { takeDue } from './queue.ts';
+import { becomeRunning, becomeTerminated, failSoftware, setChecks, terminate } from './instances.ts';
+import { schedule, takeDue } from './queue.ts';
 import { activeRefresh } from './refresh-state.ts';
 import { enterService, memberDrained, memberGone, rebalance, reconcile } from './scaling.ts';
 import type { Event, Group, Instance, Member, World } from './state.ts';
-import { checkTarget, forgetDrained, forgetInstance } from './targets.ts';
+import { checkTarget, forgetDrained, forgetInstance, recheckTargets } from './targets.ts';
 
 /**
  * Brings the world to `toMs`; a time in its past changes nothing. `observe` is called after every event, for
@@ -20,6 +21,7 @@ export function advance(world: World, toMs: number, observe?: (world: World, eve
   for (let event = takeDue(world, toMs); event; event = takeDue(world, toMs)) {
     world.now = Math.max(world.now, event.due);
     apply(world, event);
+    countEvent(world, event);
     observe?.(world, event);
   }
   world.now = Math.max(world.now, toMs);
@@ -37,9 +39,38 @@ function apply(world: World, event: Event): void {
     }
     case 'instance.checks': {
       const instance = alive(world, event);
-      if (instance) setChecks(world, instance, event.to);
+      if (!instance) return;
+      setChecks(world, instance, event.to);
+      if (event.to === 'ok') noticeWorking(world, instance);
       return;
     }
+    case 'instance.fails': {
+      const instance = alive(world, event);
+      if (!instance) return;
+      if (event.of === 'machine') {
+        terminate(world, instance, 'Server.InternalError');
+      } else {
+        failSoftware(world, instance);
+        recheckTargets(world, instance.id);
+      }
+      return;
+    }
+    case 'instance.notice': {
+      const instance = alive(world, event);
+      if (!instance?.interruption) return;
+      instance.interruption.endsAt = world.now + event.noticeMs;
+      const { id, life } = event;
+      schedule(world, event.noticeMs, { kind: 'instance.reclaimed', id, life });
+      return;
+    }
+    case 'instance.reclaimed': {
+      const instance = alive(world, event);
+      if (instance) terminate(world, instance, 'Server.SpotInstanceTermination');
+      return;
+    }
+    case 'fault.begins':
+      beginFault(world, event.id);
+      return;
     case 'instance.stopped': {
       const instance = alive(world, event);
       if (instance) instance.state = 'stopped';

@@ -5,30 +5,35 @@
  */
 import type { Json } from '../../json.ts';
 import type { Alarm } from './alarms.ts';
+import type { Behaviour, Fault, FaultOf } from './fault.ts';
 import type { InstanceRefresh } from './refresh-state.ts';
 
 export type Tags = Record<string, string>;
 
-/** How instances of an image behave once they run. Times count from 'running'. */
-export interface Behaviour {
-  /**
-   * healthy: checks pass after the warm-up, for good.
-   * unhealthy: checks and targets fail from `failsAfterMs` on (0: they never pass).
-   * never-boots: runs, but no check passes; EC2 calls it impaired only after minutes, as for a kernel panic.
-   */
-  kind: 'healthy' | 'unhealthy' | 'never-boots';
-  failsAfterMs?: number;
+/** How the software of one instance behaves: drawn at its launch, from then on a fact. Times count from 'running'. */
+export interface Conduct {
+  /** From then on it works; null: never. */
+  readyAfterMs: number | null;
+  /** From then on it works no more; null: it works for good. */
+  failsAfterMs: number | null;
+  /** Share of the requests it answers with an error while it works. */
+  errorRate: number;
 }
 
-/** A standing order that instances of some images behave badly. The first fault that matches applies. */
-export interface Fault {
-  kind: 'unhealthy' | 'never-boots';
-  failsAfterMs: number;
-  /** Matches the group's tag `environment`; null: everywhere, also outside groups. */
-  environment: string | null;
-  zone: string | null;
-  /** 'new' waits for the next image that is registered or created, and then stays with that one. */
-  imageId: string;
+/** A fault that was ordered, and what became of it. */
+export interface StandingFault {
+  id: number;
+  fault: Fault;
+  state: 'waiting' | 'in force' | 'over';
+  /** Calls or events it has counted, to come into force or to draw which of them it hits. */
+  seen: number;
+  /** How often it may still happen; null: as often as there is occasion. */
+  left: number | null;
+  /** In force until then; null: until it is taken back. */
+  endsAt: number | null;
+  happened: number;
+  /** Why it could not happen, the last time it should have. */
+  failure: string | null;
 }
 
 /** How long things take. Real AWS is slower; the dynamics are the same. */
@@ -70,7 +75,7 @@ export interface Instance {
   checksSince: number;
   /** When it last became 'running'; null before. */
   runningSince: number | null;
-  behaviour: Behaviour;
+  conduct: Conduct;
   /** Grows with every stop and termination, so that events of an earlier life are recognised. */
   life: number;
   groupName: string | null;
@@ -79,6 +84,8 @@ export interface Instance {
   volumes: { device: string; volumeId: string }[];
   userData: string | null;
   rootDevice: string;
+  /** Spot: EC2 has recommended to replace it, and when it will take it back, if that is decided. */
+  interruption: { recommendedAt: number; endsAt: number | null } | null;
   shutdownBehavior: 'stop' | 'terminate';
   terminationProtected: boolean;
   tags: Tags;
@@ -139,6 +146,7 @@ export interface Image {
   enaSupport: boolean;
   bootMode: string | null;
   sourceInstanceId: string | null;
+  /** Null: its instances are healthy. */
   behaviour: Behaviour | null;
   tags: Tags;
 }
@@ -263,6 +271,8 @@ export interface TargetGroup {
   deregistrationDelayMs: number;
   /** Other attributes, as given. */
   attributes: Record<string, string>;
+  /** What its clients send it, in metrics. */
+  requestsPerSecond: number;
   loadBalancerArns: string[];
   targets: Record<string, Target>;
   tags: Tags;
@@ -309,7 +319,11 @@ export type Happening =
   | { kind: 'group.health'; group: string; id: string }
   | { kind: 'group.rebalance'; group: string }
   | { kind: 'group.refresh'; group: string }
-  | { kind: 'member.drained'; group: string; id: string };
+  | { kind: 'member.drained'; group: string; id: string }
+  | { kind: 'fault.begins'; id: number }
+  | { kind: 'instance.fails'; id: string; life: number; of: FaultOf<'death'>['of'] }
+  | { kind: 'instance.notice'; id: string; life: number; noticeMs: number }
+  | { kind: 'instance.reclaimed'; id: string; life: number };
 
 export interface World {
   schema: 'drover/simulator-world@2';
@@ -319,6 +333,8 @@ export interface World {
   now: number;
   /** Source of every id and serial: counts up, never back. */
   serial: number;
+  /** Source of all chance. */
+  seed: number;
   timing: Timing;
   /** A binary heap ordered by (due, seq). */
   queue: Event[];
@@ -340,5 +356,7 @@ export interface World {
   securityGroups: Record<string, SecurityGroup>;
   /** ClientToken per operation → digest of the request and the answer it got. */
   tokens: Record<string, { request: string; answer: Json }>;
-  faults: Fault[];
+  faults: StandingFault[];
+  /** What the API's clock is ahead of the world's. */
+  clockOffsetMs: number;
 }

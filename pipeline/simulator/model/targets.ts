@@ -9,6 +9,7 @@ import { works } from './behaviour.ts';
 import { ServiceError } from './errors.ts';
 import { newSuffix, nextSerial } from './identity.ts';
 import { schedule } from './queue.ts';
+import { bound, find, happened } from './standing.ts';
 import type { Instance, Tags, Target, TargetGroup, World } from './state.ts';
 
 export function findTargetGroup(world: World, arn: string): TargetGroup {
@@ -37,6 +38,7 @@ export function createTargetGroup(
     protocol: request.protocol,
     deregistrationDelayMs: request.deregistrationDelayMs ?? world.timing.drainMs,
     attributes: {},
+    requestsPerSecond: 100,
     // Health is checked only for target groups in use by a load balancer, so each gets one of its own.
     loadBalancerArns: [arn(`loadbalancer/app/${request.name}`)],
     targets: {},
@@ -71,9 +73,10 @@ export function deregister(world: World, group: TargetGroup, instanceId: string)
   const target = group.targets[instanceId];
   if (!target) return world.now;
   if (target.state === 'draining') return target.drainedAt ?? world.now;
+  const delayMs = drainMs(world, group, instanceId);
   target.state = 'draining';
-  target.drainedAt = world.now + group.deregistrationDelayMs;
-  schedule(world, group.deregistrationDelayMs, {
+  target.drainedAt = world.now + delayMs;
+  schedule(world, delayMs, {
     kind: 'target.drained',
     arn: group.arn,
     id: instanceId,
@@ -82,20 +85,37 @@ export function deregister(world: World, group: TargetGroup, instanceId: string)
   return target.drainedAt;
 }
 
+function drainMs(world: World, group: TargetGroup, instanceId: string): number {
+  const instance = world.instances[instanceId];
+  const slow = instance && find(world, ['slow-drain'], (fault) => bound(fault, instance));
+  if (!slow) return group.deregistrationDelayMs;
+  happened(slow);
+  return slow.fault.drainMs;
+}
+
 /** The verdict of the health checks on one target, now. */
 export function checkTarget(world: World, arn: string, instanceId: string, registration: number): void {
   const target = registered(world, arn, instanceId, registration);
   const instance = world.instances[instanceId];
   if (!target || !instance || target.state === 'draining') return;
   target.state = works(world, instance) ? 'healthy' : 'unhealthy';
-  const { behaviour, runningSince } = instance;
-  if (target.state === 'healthy' && behaviour.kind === 'unhealthy' && runningSince !== null) {
-    const failsAt = runningSince + (behaviour.failsAfterMs ?? 0);
+  const { conduct, runningSince } = instance;
+  if (target.state === 'healthy' && conduct.failsAfterMs !== null && runningSince !== null) {
+    const failsAt = runningSince + conduct.failsAfterMs;
     schedule(world, failsAt - world.now, { kind: 'target.health', arn, id: instanceId, registration });
   }
   if (target.state === 'unhealthy' && instance.groupName !== null) {
     const { healthCheckMs } = world.timing;
     schedule(world, healthCheckMs, { kind: 'group.health', group: instance.groupName, id: instanceId });
+  }
+}
+
+/** The instance's software may have changed its mind: it is checked wherever it is registered. */
+export function recheckTargets(world: World, instanceId: string): void {
+  for (const { arn, targets } of Object.values(world.targetGroups)) {
+    const registration = targets[instanceId]?.registration;
+    if (registration === undefined) continue;
+    schedule(world, 0, { kind: 'target.health', arn, id: instanceId, registration });
   }
 }
 

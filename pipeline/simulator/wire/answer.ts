@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { ServiceError } from '../model/errors.ts';
+import { interfere, type Loss } from '../model/interference.ts';
 import type { World } from '../model/state.ts';
 import { readQuery, UnknownParameter } from './query.ts';
 import { operationSchema, type Service, services } from './services.ts';
@@ -25,6 +26,8 @@ export interface WireAnswer {
   body: string;
   /** Whether the world may differ from before, other than by time. */
   mutated: boolean;
+  /** What became of the answer on its way, if a fault says so; the call was carried out. */
+  lost: Loss | null;
 }
 
 /** What clients asked for and the simulator lacks → how often: 'ec2:CopyImage', 'ec2:RunInstances.Placement (ignored)'. */
@@ -36,7 +39,7 @@ export function answer(world: World, request: WireRequest, gaps: Gaps): WireAnsw
   const service = findService(request, parameters);
   const { dialect, namespace } = service;
   const envelope = { dialect, namespace, operation: name, requestId: randomUUID() };
-  const respond = (status: number, body: string): WireAnswer => ({
+  const respond = (status: number, body: string, lost: Loss | null = null): WireAnswer => ({
     status,
     headers: {
       'content-type': dialect === 'ec2Query' ? 'text/xml;charset=UTF-8' : 'text/xml',
@@ -44,6 +47,7 @@ export function answer(world: World, request: WireRequest, gaps: Gaps): WireAnsw
     },
     body,
     mutated: !/^(?:Describe|Get|List)/.test(name),
+    lost,
   });
   try {
     requireSignature(request, parameters, service);
@@ -53,6 +57,7 @@ export function answer(world: World, request: WireRequest, gaps: Gaps): WireAnsw
       count(gaps, `${service.signingName}:${name}`);
       throw new ServiceError('InvalidAction', `The action ${name} is not valid for this web service.`);
     }
+    const lost = interfere(world, service.signingName, name);
     const input = readQuery(parameters, schema.input, dialect);
     if (input.DryRun === true) {
       throw new ServiceError('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
@@ -62,7 +67,7 @@ export function answer(world: World, request: WireRequest, gaps: Gaps): WireAnsw
     for (const parameter of watched.unread()) {
       count(gaps, `${service.signingName}:${name}.${parameter} (ignored)`);
     }
-    return respond(200, writeAnswer(envelope, schema.output, output));
+    return respond(200, writeAnswer(envelope, schema.output, output), lost);
   } catch (error) {
     if (error instanceof UnknownParameter) count(gaps, `${service.signingName}:${name}: ${error.message}`);
     if (error instanceof ServiceError) return respond(error.status, writeError(envelope, error));
