@@ -15,7 +15,7 @@ import {
 } from '@aws-sdk/client-auto-scaling';
 import { CreateLaunchTemplateVersionCommand } from '@aws-sdk/client-ec2';
 import { expect, test } from 'vitest';
-import { injectFault } from '../../pipeline/simulator/model/behaviour.ts';
+import { injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { addImage, becomeAvailable } from '../../pipeline/simulator/model/images.ts';
 import { counts } from '../../pipeline/simulator/model/placement.ts';
 import { createSimulator } from '../../pipeline/simulator/simulator.ts';
