@@ -13,7 +13,9 @@ const deadlines = {
 };
 
 const text = z.string().min(1);
-const base64 = z.base64('base64, as `aws eks describe-cluster` prints certificateAuthority.data');
+const base64 = z
+  .string()
+  .regex(/^[A-Za-z0-9+/]+={0,2}$/, 'base64, as `aws eks describe-cluster` prints certificateAuthority.data');
 
 const kubernetesCluster = z
   .discriminatedUnion('type', [

@@ -3,9 +3,10 @@
  * would block it or that it will work around, in sentences. Refuses what cannot be rolled at all.
  */
 import type { Clock } from '../clock.ts';
-import type { Cloud, GroupObservation } from '../cloud/cloud.ts';
+import type { Cloud, GroupObservation, InstanceObservation } from '../cloud/cloud.ts';
 import { Refused } from '../errors.ts';
 import { missingGroup, withoutTemplate } from './baseline.ts';
+import { drainNotices } from './kubernetes/preflight.ts';
 import { leaving, standby, warmed } from './members.ts';
 import type { GroupSpec, WaveSpec } from './spec.ts';
 import { holderOf } from './tags.ts';
@@ -37,23 +38,42 @@ export async function preflight(
   const specs = waves.flatMap(({ groups }) => groups);
   const names = specs.map(({ group }) => group);
   const observed = new Map((await cloud.observe(names, clock.now())).map((group) => [group.name, group]));
-  return specs.map((spec) => {
+  const plans = specs.map(async (spec): Promise<GroupPlan> => {
     const group = observed.get(spec.group);
     if (!group) throw missingGroup(spec.group, spec.environment, spec.wave);
     requireRollable(group);
     const staying = group.instances.filter((instance) => !leaving(instance) && !warmed(instance));
+    const replaced = staying.filter(({ imageId }) => image === null || imageId !== image.id);
     const surge = surgeOf(spec.surge, group.desired);
     return {
       environment: spec.environment,
       wave: spec.wave,
       group: group.name,
       desired: group.desired,
-      toReplace: staying.filter(({ imageId }) => image === null || imageId !== image.id).length,
+      toReplace: replaced.length,
       surge,
       unavailable: unavailableOf(spec.unavailable, group.desired),
-      notices: [...blocks(spec, group, surge), ...workarounds(group, surge)],
+      notices: [
+        ...blocks(spec, group, surge),
+        ...(await drainsWouldMeet({ cloud, clock }, spec, replaced)),
+        ...workarounds(group, surge),
+      ],
     };
   });
+  return await Promise.all(plans);
+}
+
+/** What the drains of these instances would meet; of most kinds nothing is known beforehand. */
+async function drainsWouldMeet(
+  given: { cloud: Cloud; clock: Clock },
+  { group, drain }: GroupSpec,
+  instances: readonly InstanceObservation[],
+): Promise<string[]> {
+  const ids = instances.map(({ id }) => id);
+  const notices = drain.map((spec) =>
+    spec.type === 'kubernetes' ? drainNotices(given, group, spec, ids) : [],
+  );
+  return (await Promise.all(notices)).flat();
 }
 
 function requireRollable(group: GroupObservation): void {

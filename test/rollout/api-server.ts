@@ -3,9 +3,10 @@
  * 1.32.1 (fixtures/kubernetes-1.32.1) and is given to the request it was recorded for, body included. A request that
  * no recording or test has an answer for is refused and remembered as a stranger.
  */
-import { globSync, readFileSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { expect } from 'vitest';
 
@@ -33,8 +34,8 @@ export function recording(step: string): Recording {
 
 export interface ApiServer {
   url: string;
-  /** A kubeconfig whose context `test` leads here. */
-  kubeconfig: object;
+  /** What leads here: a kubeconfig on disk, which has no other context. */
+  cluster: { type: 'kubeconfig'; file: string; context: string };
   /** Gives these recorded answers to their requests from now on. */
   replay(...steps: string[]): void;
   /** Gives an answer of the test's own to a method and path; a body that depends on the query as a function of it. */
@@ -48,6 +49,8 @@ export interface ApiServer {
   asked: { route: string; query: URLSearchParams; headers: IncomingMessage['headers']; body: unknown }[];
   /** Requests nobody has an answer for. */
   strangers: string[];
+  /** Answers no more; its kubeconfig stays. */
+  stop(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -62,6 +65,7 @@ interface Prepared {
 }
 
 export async function apiServer(): Promise<ApiServer> {
+  const temporary = mkdtempSync(join(tmpdir(), 'drover-kubernetes-'));
   const prepared = new Map<string, Prepared>();
   const asked: ApiServer['asked'] = [];
   const strangers: string[] = [];
@@ -88,15 +92,14 @@ export async function apiServer(): Promise<ApiServer> {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const stop = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
   return {
     url,
-    kubeconfig: {
-      apiVersion: 'v1',
-      kind: 'Config',
-      clusters: [{ name: 'c', cluster: { server: url, 'insecure-skip-tls-verify': true } }],
-      users: [{ name: 'u', user: { token: 'from-the-kubeconfig' } }],
-      contexts: [{ name: 'test', context: { cluster: 'c', user: 'u' } }],
-    },
+    cluster: { type: 'kubeconfig', file: kubeconfigIn(temporary, url), context: 'test' },
     replay(...steps) {
       for (const step of steps) {
         const { request, response } = recording(step);
@@ -109,12 +112,25 @@ export async function apiServer(): Promise<ApiServer> {
     },
     asked,
     strangers,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    stop,
+    async close() {
+      await stop();
+      rmSync(temporary, { recursive: true, force: true });
+    },
   };
+}
+
+function kubeconfigIn(folder: string, server: string): string {
+  const file = join(folder, 'config');
+  const kubeconfig = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'c', cluster: { server, 'insecure-skip-tls-verify': true } }],
+    users: [{ name: 'u', user: { token: 'from-the-kubeconfig' } }],
+    contexts: [{ name: 'test', context: { cluster: 'c', user: 'u' } }],
+  };
+  writeFileSync(file, JSON.stringify(kubeconfig));
+  return file;
 }
 
 /** How a request differs from the recorded one: paging aside, the query and the body must be the same. */
@@ -152,7 +168,7 @@ export function nodeList(...changes: ((node: Node) => void)[]): object {
 
 export interface Node {
   metadata: { name: string; resourceVersion: string; annotations?: Record<string, string> };
-  spec: { unschedulable?: boolean; taints?: object[] };
+  spec: { providerID: string; unschedulable?: boolean; taints?: object[] };
   status: { conditions: { type: string; status: string; reason?: string }[] };
 }
 

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import { drainOf } from '../../pipeline/rollout/drains/drains.ts';
@@ -23,18 +20,12 @@ const blocked = 'web-6c8795dfd7-p8vmv';
 const second = 'web-6c8795dfd7-p9vvx';
 
 let server: ApiServer;
-let directory: string;
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'drover-kubernetes-'));
   server = await apiServer();
-  writeFileSync(join(directory, 'config'), JSON.stringify(server.kubeconfig));
   server.answer('GET /api/v1/nodes', nodeList());
   server.replay('discover-eviction-version', 'list-pods-on-node-a-cordoned', 'cordon-node-a');
 });
-afterEach(async () => {
-  await server.close();
-  rmSync(directory, { recursive: true });
-});
+afterEach(() => server.close());
 
 type KubernetesSpec = Extract<DrainSpec, { type: 'kubernetes' }>;
 
@@ -49,7 +40,7 @@ function drain(changes: Partial<KubernetesSpec> = {}) {
   };
   const spec: KubernetesSpec = {
     type: 'kubernetes',
-    cluster: { type: 'kubeconfig', file: join(directory, 'config'), context: 'test' },
+    cluster: server.cluster,
     bare_pods: 'evict',
     local_data: 'fail',
     deadlineMs: 300_000,
@@ -292,10 +283,10 @@ test('an API server that says no is waited for, with its own words and the place
 });
 
 test('an API server that is not there is waited for', async () => {
-  await server.close();
+  await server.stop();
   expect(await drain().poll()).toMatchObject({
     status: 'waiting',
-    reason: expect.stringMatching(/^list nodes of http:.*: no answer: .*ECONNREFUSED/),
+    reason: expect.stringMatching(/^list nodes of http:.*: no answer \(.*ECONNREFUSED/),
   });
 });
 
@@ -305,9 +296,9 @@ test('a cordon that cannot be given back is an error that says where it may stil
 });
 
 test('a context the kubeconfig does not have is told with those it has', async () => {
-  const cluster = { type: 'kubeconfig', file: join(directory, 'config'), context: 'prod' } as const;
+  const cluster = { ...server.cluster, context: 'prod' };
   expect(await drain({ cluster }).poll()).toMatchObject({
     status: 'waiting',
-    reason: expect.stringContaining('it has test'),
+    reason: expect.stringMatching(/^Kubernetes context prod: no such context in .*; it has test$/),
   });
 });

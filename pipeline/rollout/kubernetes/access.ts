@@ -35,15 +35,20 @@ export class ApiError extends Error {
   readonly retryAfterMs: number | null;
   constructor(
     what: string,
-    answer: Pick<ApiError, 'status' | 'said' | 'causes' | 'retryAfterMs'>,
+    said: string,
     cause: unknown,
+    {
+      status = null,
+      causes = [],
+      retryAfterMs = null,
+    }: Partial<Pick<ApiError, 'status' | 'causes' | 'retryAfterMs'>> = {},
   ) {
-    super(`${what}: ${answer.status ?? 'no answer'}: ${answer.said}`, { cause });
+    super(`${what}: ${status === null ? '' : `${status}: `}${said}`, { cause });
     this.name = 'ApiError';
-    this.status = answer.status;
-    this.said = answer.said;
-    this.causes = answer.causes;
-    this.retryAfterMs = answer.retryAfterMs;
+    this.said = said;
+    this.status = status;
+    this.causes = causes;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -64,7 +69,7 @@ export async function connect(
   try {
     load(config, cluster);
   } catch (error) {
-    throw new ApiError(place, { status: null, said: reasonOf(error), causes: [], retryAfterMs: null }, error);
+    throw new ApiError(place, reasonOf(error), error);
   }
   const server = config.getCurrentCluster()!.server;
   const bearer = cluster.type === 'eks' ? tokens(cluster.name, { cloud, clock }) : null;
@@ -144,21 +149,15 @@ function explained(what: string, error: unknown): ApiError {
   if (typeof code !== 'number') {
     // Undici's fetch says only that it failed; why is its cause.
     const deepest = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    return new ApiError(
-      what,
-      { status: null, said: reasonOf(deepest), causes: [], retryAfterMs: null },
-      error,
-    );
+    return new ApiError(what, `no answer (${reasonOf(deepest)})`, error);
   }
   const { message, details } = statusOf(body);
   const seconds = Number(headers?.['retry-after'] ?? details?.retryAfterSeconds ?? Number.NaN);
-  const answer = {
+  return new ApiError(what, message ?? 'no reason given', error, {
     status: code,
-    said: message ?? 'no reason given',
     causes: details?.causes?.flatMap((cause) => cause.message ?? []) ?? [],
     retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : null,
-  };
-  return new ApiError(what, answer, error);
+  });
 }
 
 function statusOf(body: unknown): Status {

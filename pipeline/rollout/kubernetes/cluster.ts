@@ -157,8 +157,7 @@ async function policyVersion({ core, call }: KubernetesApi): Promise<string> {
   const { resources } = await call('list resources of v1', () => core.getAPIResources());
   const eviction = resources.find(({ name }) => name === 'pods/eviction');
   if (eviction?.group === 'policy' && eviction.version) return eviction.version;
-  const said = 'the server has no pods/eviction of the group policy';
-  throw new ApiError('list resources of v1', { status: null, said, causes: [], retryAfterMs: null }, null);
+  throw new ApiError('list resources of v1', 'the server has no pods/eviction of the group policy', null);
 }
 
 interface Page<T> {
