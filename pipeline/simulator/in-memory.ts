@@ -1,8 +1,8 @@
 /**
- * The door without a socket: a request handler for AWS SDK clients (`new EC2Client({ requestHandler })`), so that
+ * The wire without a socket: a request handler for AWS SDK clients (`new EC2Client({ requestHandler })`), so that
  * the real client code, serialisers and retries included, runs against the simulator on any clock.
  */
-import type { Loss } from './model/interference.ts';
+import { loseAnswer } from './loss.ts';
 import type { Simulator } from './simulator.ts';
 
 /** The part of the SDK's HttpRequest that is used here. */
@@ -44,23 +44,13 @@ export function createInMemoryHandler(simulator: Simulator): InMemoryHandler {
         ),
         body: textOf(request.body),
       });
-      if (lost) await loseAnswer(simulator, lost);
+      if (lost) await loseAnswer(simulator.clock, lost);
       return { response: { statusCode: status, headers, body: Buffer.from(body) } };
     },
     updateHttpClientConfig() {},
     httpHandlerConfigs: () => ({}),
     destroy() {},
   };
-}
-
-/** A client with a timeout gives up after this long at most; a virtual clock makes nobody wait. */
-const patienceMs = 60_000;
-
-/** Fails as the SDK's own handler fails when no answer comes or the connection closes. */
-async function loseAnswer({ clock }: Simulator, { how }: Loss): Promise<never> {
-  if (how === 'connection closed') throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
-  await clock.sleep(patienceMs);
-  throw Object.assign(new Error(`no answer within ${patienceMs} ms`), { name: 'TimeoutError' });
 }
 
 function textOf(body: unknown): string {

@@ -1,12 +1,16 @@
 /**
- * A simulated AWS account on a clock: before it answers it brings its world to the present. Both doors, HTTP on
- * loopback (server.ts) and the SDK's own request handler (in-memory.ts), lead here.
+ * A simulated AWS account on a clock: before it answers it brings its world to the present. All doors lead here:
+ * HTTP on loopback (server.ts), the same bodies without a socket (in-memory.ts), and calls within this process, which
+ * are never written or parsed.
  */
 import type { Clock } from '../clock.ts';
+import { loseAnswer } from './loss.ts';
 import { advance } from './model/model.ts';
 import { nextDue } from './model/queue.ts';
 import type { Event, World } from './model/state.ts';
-import { answer, type Gaps, type WireAnswer, type WireRequest } from './wire/answer.ts';
+import { answer, type WireAnswer, type WireRequest } from './wire/answer.ts';
+import type { Gaps } from './wire/call.ts';
+import { callDirectly, type DirectAnswer } from './wire/direct.ts';
 
 export interface Simulator {
   /** The state, for tests and rehearsals to look at and to change. Call `advance` before reading it. */
@@ -17,6 +21,11 @@ export interface Simulator {
   /** Lets everything happen that is due by now. */
   advance(): void;
   answer(request: WireRequest): WireAnswer;
+  /**
+   * Without HTTP: an operation's input becomes its output, or an error in the service's protocol.
+   * @throws as a connection fails, when a fault loses the answer
+   */
+  call(signingName: string, operation: string, input: object): Promise<DirectAnswer>;
   /** When something next happens by itself (epoch ms); null when the world is at rest. */
   nextEventAt(): number | null;
 }
@@ -40,6 +49,12 @@ export function createSimulator(options: {
     answer(request) {
       catchUp();
       return answer(world, request, gaps);
+    },
+    async call(signingName, operation, input) {
+      catchUp();
+      const answer = callDirectly(world, signingName, operation, input, gaps);
+      if (answer.lost) await loseAnswer(clock, answer.lost);
+      return answer;
     },
     nextEventAt: () => nextDue(world),
   };

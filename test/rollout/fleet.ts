@@ -13,7 +13,6 @@ import type { RolloutDeps } from '../../pipeline/rollout/engine.ts';
 import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
 import type { GroupSpec, WaveSpec } from '../../pipeline/rollout/spec.ts';
 import { surgeOf, unavailableOf } from '../../pipeline/rollout/view.ts';
-import { createInMemoryHandler } from '../../pipeline/simulator/in-memory.ts';
 import { works } from '../../pipeline/simulator/model/behaviour.ts';
 import type { Group, Member, World } from '../../pipeline/simulator/model/state.ts';
 import { createSimulator, type Simulator } from '../../pipeline/simulator/simulator.ts';
@@ -103,21 +102,21 @@ export function fleetOf(
   const limits = Object.fromEntries(
     names.map((name) => [name, { min: world.groups[name]!.min, max: world.groups[name]!.max }]),
   );
-  const door = createInMemoryHandler(simulator);
   const cloud = createAwsCloud({
     provider: 'simulator',
     region: config.region,
     endpoint: 'http://127.0.0.1',
-    credentials: { accessKeyId: 'simulator', secretAccessKey: 'simulator' },
-    requestHandler: {
-      ...door,
-      async handle(request: Parameters<typeof door.handle>[0]) {
-        calls.push(new URLSearchParams(String(request.body ?? '')).get('Action') ?? request.path);
-        const answer = await door.handle(request);
-        watch(world);
-        return answer;
+    inProcess: {
+      clock,
+      account: {
+        call(service, operation, input) {
+          calls.push(operation);
+          const answer = simulator.call(service, operation, input);
+          watch(world);
+          return answer;
+        },
       },
-    } as never,
+    },
   });
   const journal = createMemoryJournal('r-1', clock);
   const deps = { cloud, journal, clock, progress: silent, signal: new AbortController().signal };

@@ -9,7 +9,9 @@ import {
   type ElasticLoadBalancingV2ClientConfig,
 } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { STSClient, type STSClientConfig } from '@aws-sdk/client-sts';
+import type { Clock } from '../../clock.ts';
 import { type Address, type CallKind, translate } from './errors.ts';
+import { type Account, answerInProcess } from './in-process.ts';
 
 export interface AwsOptions {
   provider: 'aws' | 'simulator';
@@ -17,7 +19,9 @@ export interface AwsOptions {
   /** One base URL for all services; left out, the SDK finds each service's own. */
   endpoint?: string;
   credentials?: AutoScalingClientConfig['credentials'];
-  /** For tests and rehearsals: answers in this process instead of over the network. */
+  /** For rehearsals and tests: an account in this process answers, and retries wait on its clock. */
+  inProcess?: { account: Account; clock: Clock };
+  /** For tests of the wire: carries requests instead of the network. */
   requestHandler?: AutoScalingClientConfig['requestHandler'];
   /** Attempts per call, the first included. Default 8: with the SDK's back-off about a minute of throttling. */
   maxAttempts?: number;
@@ -37,11 +41,15 @@ export interface Connection {
 const requestTimeoutMs = 30_000;
 const connectionTimeoutMs = 5_000;
 
+/** Nothing is signed within a process, but the SDK wants to know who would. */
+const nobody = { accessKeyId: 'nobody', secretAccessKey: 'nobody' };
+
 export function connect(options: AwsOptions): Connection {
+  const { maxAttempts = 8 } = options;
   const config: AutoScalingClientConfig = {
     region: options.region,
     retryMode: 'adaptive',
-    maxAttempts: options.maxAttempts ?? 8,
+    maxAttempts,
     requestHandler: options.requestHandler ?? {
       requestTimeout: requestTimeoutMs,
       connectionTimeout: connectionTimeoutMs,
@@ -49,13 +57,21 @@ export function connect(options: AwsOptions): Connection {
     },
     ...(options.endpoint !== undefined && { endpoint: options.endpoint }),
     ...(options.credentials !== undefined && { credentials: options.credentials }),
+    ...(options.inProcess && { credentials: nobody }),
   };
   const address = { region: options.region, endpoint: options.endpoint ?? null };
-  return {
+  const clients = {
     autoScaling: new AutoScalingClient(config),
     ec2: new EC2Client(config as EC2ClientConfig),
     elb: new ElasticLoadBalancingV2Client(config as ElasticLoadBalancingV2ClientConfig),
     sts: new STSClient(config as STSClientConfig),
+  };
+  if (options.inProcess) {
+    const { account, clock } = options.inProcess;
+    for (const client of Object.values(clients)) answerInProcess(client, account, clock, maxAttempts);
+  }
+  return {
+    ...clients,
     address,
     async call(operation, kind, work) {
       try {

@@ -5,6 +5,7 @@
  */
 import type { NormalizedSchema } from '@smithy/core/schema';
 import { ServiceError, validationError } from '../model/errors.ts';
+import { UnknownParameter } from './call.ts';
 
 export type Dialect = 'awsQuery' | 'ec2Query';
 
@@ -23,7 +24,7 @@ interface NamingTraits {
 export const naming = (schema: NormalizedSchema): NamingTraits => schema.getMergedTraits() as NamingTraits;
 
 /** The members a structure requires come first in its schema, and the schema ends with their number. */
-const requiredMembers = (schema: NormalizedSchema): string[] => {
+export const requiredMembers = (schema: NormalizedSchema): string[] => {
   const [, , , , names = [], , count = 0] = schema.getSchema() as unknown as [
     number,
     string,
@@ -86,7 +87,10 @@ class Reader {
     }
     for (const member of requiredMembers(schema)) {
       if (input[member] === undefined) {
-        throw this.missing(path + this.structureKey(member, schema.getMemberSchema(member)));
+        throw missingParameter(
+          path + this.structureKey(member, schema.getMemberSchema(member)),
+          this.dialect,
+        );
       }
     }
     return input;
@@ -159,14 +163,6 @@ class Reader {
     return text;
   }
 
-  private missing(path: string): ServiceError {
-    return this.dialect === 'ec2Query'
-      ? new ServiceError('MissingParameter', `The request must contain the parameter ${path}`)
-      : validationError(
-          `1 validation error detected: Value null at '${lowerFirst(path)}' failed to satisfy constraint: Member must not be null`,
-        );
-  }
-
   private invalid(text: string, path: string, kind: string): ServiceError {
     return this.dialect === 'ec2Query'
       ? new ServiceError(
@@ -179,9 +175,14 @@ class Reader {
   }
 }
 
-const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
+export const missingParameter = (path: string, dialect: Dialect): ServiceError =>
+  dialect === 'ec2Query'
+    ? new ServiceError('MissingParameter', `The request must contain the parameter ${path}`)
+    : validationError(
+        `1 validation error detected: Value null at '${lowerFirst(path)}' failed to satisfy constraint: Member must not be null`,
+      );
 
-export class UnknownParameter extends ServiceError {}
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
 const unknownParameter = (path: string, dialect: Dialect): ServiceError =>
   dialect === 'ec2Query'

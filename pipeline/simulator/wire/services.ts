@@ -62,10 +62,26 @@ export const services: readonly Service[] = [
   },
 ];
 
+/** A service this account lacks answers InvalidAction to everything, and is counted as a gap. */
+export const absentService = (signingName: string, version: string): Service => ({
+  signingName,
+  version,
+  namespace: `http://${signingName}.amazonaws.com/doc/${version}/`,
+  dialect: 'awsQuery',
+  schemas: {},
+  operations: {},
+});
+
+export const serviceOf = (signingName: string): Service =>
+  services.find((service) => service.signingName === signingName) ?? absentService(signingName, '');
+
 export interface OperationSchema {
   input: NormalizedSchema;
   output: NormalizedSchema;
 }
+
+/** Read once: what is compiled from a schema is kept with it. */
+const known = new WeakMap<object, OperationSchema>();
 
 /** The schema of an operation AWS knows; null when even AWS does not. */
 export function operationSchema(service: Service, name: string): OperationSchema | null {
@@ -73,5 +89,10 @@ export function operationSchema(service: Service, name: string): OperationSchema
   const schema = Object.hasOwn(service.schemas, key) ? service.schemas[key] : null;
   // A static operation schema: [9, namespace, name, traits, input, output].
   if (!Array.isArray(schema) || schema[0] !== 9) return null;
-  return { input: NormalizedSchema.of(schema[4]), output: NormalizedSchema.of(schema[5]) };
+  let operation = known.get(schema);
+  if (!operation) {
+    operation = { input: NormalizedSchema.of(schema[4]), output: NormalizedSchema.of(schema[5]) };
+    known.set(schema, operation);
+  }
+  return operation;
 }

@@ -6,7 +6,7 @@ import type { NormalizedSchema } from '@smithy/core/schema';
 import type { ServiceError } from '../model/errors.ts';
 import { type Dialect, naming } from './query.ts';
 
-interface Envelope {
+export interface Envelope {
   dialect: Dialect;
   operation: string;
   namespace: string;
