@@ -8,6 +8,7 @@ import { doctor } from './cli/doctor.ts';
 import { evidenceExport, evidenceVerify } from './cli/evidence.ts';
 import { report } from './cli/failure.ts';
 import { plan } from './cli/plan.ts';
+import { recover } from './cli/recover.ts';
 import { resume, rollback, run, stage } from './cli/release.ts';
 import { openSession, type Session } from './cli/session.ts';
 import { simulatorStart } from './cli/simulator.ts';
@@ -72,6 +73,10 @@ command(program, 'resume', 'go on with a release that was killed or stopped', re
 command(program, 'rollback', 'put every group of a release back', rollback)
   .argument(...release)
   .addOption(reason().makeOptionMandatory());
+command(program, 'recover', 'put a group back from its marks alone, when the journal is lost', recover)
+  .argument('<group>', 'the Auto Scaling group')
+  .option('--dry-run', 'only say what would be done')
+  .addOption(reason());
 command(program, 'status', 'where a release stands', status)
   .argument(...release)
   .option('--all', 'list all releases');

@@ -1,36 +1,35 @@
 /**
- * One release from its first record to its last: opens it, takes its stages in order, undoes it when a rollout
- * fails, closes it, and has the evidence exported whatever the end was. The stages know nothing of each other;
- * their order stands here and only here.
+ * One release from its first record to its last: takes its stages in order, undoes it when a rollout fails, closes it,
+ * and has the evidence exported whatever the end was. The stages know nothing of each other; their order stands here
+ * and only here. How a journal is opened, and who may be kept out by it, stands in opening.ts.
  */
-import { join } from 'node:path';
-import { type Cloud, CloudError } from './cloud/cloud.ts';
+import { CloudError } from './cloud/cloud.ts';
 import type { Config } from './config/schema.ts';
 import { DroverError, Failed, Interrupted, Refused, reasonOf, Stuck } from './errors.ts';
 import { fleetGroups } from './fleet/waves.ts';
-import { createJournal, type DirectoryJournal, openJournal } from './journal/directory.ts';
-import { withLeases } from './journal/lease.ts';
 import type { StageName } from './journal/records.ts';
-import { listReleases, newReleaseId, readRelease, releaseDirectory } from './journal/releases.ts';
-import type { ReleaseState } from './journal/state.ts';
-import { canonical, type JsonObject, sha256 } from './json.ts';
+import { listReleases, newReleaseId } from './journal/releases.ts';
+import { begin, continueRelease, held, isUnfinished, type Surroundings } from './opening.ts';
 import { bake } from './stages/bake.ts';
 import { build } from './stages/build.ts';
 import { type ReleaseContext, stateOf } from './stages/context.ts';
 import { evidence } from './stages/evidence.ts';
+import { examine, type RecoveryReport, recover } from './stages/recover.ts';
 import { resolve } from './stages/resolve.ts';
 import { rollback, rolledBack, touchedGroups } from './stages/rollback.ts';
 import { rollout } from './stages/rollout.ts';
 import { acceptPolicy, scan } from './stages/scan.ts';
-import { droverVersion } from './version.ts';
 
 /** The way of every release. Evidence comes after the close, so that the bundle holds the end of the story. */
 const sequence = { resolve, build, scan, bake, rollout } as const;
 export type ForwardStage = keyof typeof sequence;
 const order = Object.keys(sequence) as ForwardStage[];
 
-/** Everything a release needs but its journal. */
-export type Surroundings = Omit<ReleaseContext, 'journal'>;
+/** Stages that touch groups need the whole fleet for themselves; building and scanning an image needs none of it. */
+const groupsFor =
+  (through: ForwardStage) =>
+  (config: Config): string[] =>
+    order.indexOf(through) < order.indexOf('bake') ? [] : fleetGroups(config);
 
 /**
  * Opens a new release and takes it through the stages, up to and including `through`.
@@ -44,41 +43,51 @@ export async function openRelease(
   // Before anything is written: an endpoint that does not answer leaves no trace.
   const cloud = await around.cloud.identify();
   const release = newReleaseId(around.clock);
-  await held(around, release, through, async (surroundings) => {
-    const journal = await createJournal({
-      directory: releaseDirectory(around.stateDirectory, release),
-      release,
-      clock: around.clock,
-    });
-    await using(journal, async () => {
-      const config = around.config as unknown as JsonObject;
-      await journal.append({
-        type: 'release.opened',
-        data: {
-          release,
-          droverVersion,
-          actor: around.actor,
-          reason: around.reason,
-          emergency: around.emergency,
-          cloud,
-          config,
-          configSha256: sha256(canonical(config)),
-        },
-      });
-      opened(release);
-      await advance({ ...surroundings, journal }, through);
-    });
+  await held(around, release, groupsFor(through)(around.config), (surroundings) =>
+    begin(surroundings, { release, cloud }, opened, (context) => advance(context, through)),
+  );
+}
+
+/**
+ * Puts a group back from the marks a release left on it whose journal is lost; as a release of its own, so that it is
+ * recorded, can be resumed and is exported like any other. Begun again it goes on, as long as the marks are there.
+ * @returns null when the group carries no marks; then nothing was recorded
+ * @throws Refused 'busy' when the release that set the marks is here: its journal knows more than they do
+ */
+export async function recoverGroup(
+  around: Surroundings,
+  group: string,
+  opened: (release: string) => void,
+): Promise<RecoveryReport | null> {
+  const begun = await unfinishedRecovery(around, group);
+  if (begun) {
+    opened(begun);
+    return await continueRelease(
+      around,
+      begun,
+      () => [group],
+      (context) => goOnRecovering(context, group),
+    );
+  }
+  const cloud = await around.cloud.identify();
+  const release = newReleaseId(around.clock);
+  return await held(around, release, [group], async (surroundings) => {
+    const report = await examine(surroundings, group);
+    if (!report) return null;
+    const recovery = { group, of: report.of };
+    return await begin(surroundings, { release, cloud, recovery }, opened, (context) =>
+      recoverAndClose(context, group),
+    );
   });
 }
 
 /** Goes on with a release that was killed, interrupted, or stopped after a single stage. */
 export async function resumeRelease(around: Surroundings, release: string): Promise<void> {
-  await continueRelease(around, release, 'rollout', async (context) => {
+  await continueRelease(around, release, groupsFor('rollout'), async (context) => {
+    const { recovery } = stateOf(context);
+    if (recovery) return void (await goOnRecovering(context, recovery.group));
     refuseEnded(context);
-    await context.journal.append({
-      type: 'release.resumed',
-      data: { actor: context.actor, reason: context.reason },
-    });
+    await takenOver(context);
     // A rollback that was cut short goes on being a rollback.
     const unended = stateOf(context).rollbacks.find((r) => r.outcome === null);
     if (unended) await undo(context, unended.reason);
@@ -92,7 +101,7 @@ export async function runSingleStage(
   release: string,
   stage: ForwardStage,
 ): Promise<void> {
-  await continueRelease(around, release, stage, async (context) => {
+  await continueRelease(around, release, groupsFor(stage), async (context) => {
     // An image that failed its scan may be scanned again, with an override; no group knows of it.
     if (!(stage === 'scan' && failedUntouched(context))) refuseEnded(context);
     const before = order[order.indexOf(stage) - 1];
@@ -110,7 +119,7 @@ export async function runSingleStage(
 
 /** Records that the actor accepts a policy's failure on this release's image; the next scan takes it into account. */
 export async function overridePolicy(around: Surroundings, release: string, policy: string): Promise<void> {
-  await continueRelease(around, release, 'scan', async (context) => {
+  await continueRelease(around, release, groupsFor('scan'), async (context) => {
     if (!failedUntouched(context)) refuseEnded(context);
     await acceptPolicy(context, policy);
   });
@@ -118,7 +127,48 @@ export async function overridePolicy(around: Surroundings, release: string, poli
 
 /** Puts every group of a release back, also after it was promoted. */
 export async function rollbackRelease(around: Surroundings, release: string): Promise<void> {
-  await continueRelease(around, release, 'rollout', (context) => undo(context, context.reason));
+  await continueRelease(around, release, groupsFor('rollout'), async (context) => {
+    const { recovery } = stateOf(context);
+    if (!recovery) return undo(context, context.reason);
+    throw new Refused(
+      'invalid',
+      `release ${release} is the recovery of ${recovery.group}: it has nothing to go back to`,
+      `Go on with it by \`drover recover ${recovery.group}\`.`,
+    );
+  });
+}
+
+const takenOver = ({ journal, actor, reason }: ReleaseContext) =>
+  journal.append({ type: 'release.resumed', data: { actor, reason } });
+
+/** A recovery that got stuck may be tried again; one that is done may not. */
+async function goOnRecovering(context: ReleaseContext, group: string): Promise<RecoveryReport | null> {
+  if (!isUnfinished(stateOf(context))) refuseEnded(context);
+  await takenOver(context);
+  return await recoverAndClose(context, group);
+}
+
+async function recoverAndClose(context: ReleaseContext, group: string): Promise<RecoveryReport | null> {
+  try {
+    const report = await recover(context, group);
+    await close(
+      context,
+      'rolled-back',
+      report ? `${group} is as it was before ${report.of}` : `${group} carries no marks any more`,
+    );
+    return report;
+  } catch (error) {
+    if (context.signal.aborted || error instanceof Interrupted) throw await interrupted(context, error);
+    if (error instanceof Stuck) await close(context, 'stuck', reasonOf(error));
+    throw error;
+  }
+}
+
+/** A recovery of this group that was cut short, or got stuck. */
+async function unfinishedRecovery({ stateDirectory }: Surroundings, group: string): Promise<string | null> {
+  const releases = await listReleases(stateDirectory);
+  const found = releases.find(({ state }) => state?.recovery?.group === group && isUnfinished(state));
+  return found?.id ?? null;
 }
 
 async function advance(context: ReleaseContext, through: ForwardStage): Promise<void> {
@@ -228,98 +278,3 @@ function refuseEnded(context: ReleaseContext): void {
 
 const failedUntouched = (context: ReleaseContext): boolean =>
   stateOf(context).status === 'failed' && touchedGroups(context).length === 0;
-
-/** A crashed release may have left its groups half way: nobody else moves them before it is ended. */
-async function refuseUnfinished(around: Surroundings, own: string): Promise<void> {
-  const groups = new Set(fleetGroups(around.config));
-  for (const { id, state } of await listReleases(around.stateDirectory)) {
-    // What cannot be read still shows on the groups: the engine refuses those that carry another release's marks.
-    if (!state)
-      around.progress.note(`release ${id} cannot be read, so it could not be asked about its groups`);
-    if (!state || id === own || !['open', 'interrupted', 'stuck'].includes(state.status)) continue;
-    const shared = state.groups.filter((g) => g.baseline && groups.has(g.group)).map((g) => g.group);
-    if (shared.length === 0) continue;
-    throw new Refused(
-      'busy',
-      `release ${id} is unfinished on ${shared.join(', ')}`,
-      `End it first: \`drover resume ${id}\` or \`drover rollback ${id}\`.`,
-    );
-  }
-}
-
-/**
- * A group's name means another group in another account or region, and the journal says nothing about that one.
- * @throws Refused 'environment' when the credentials lead elsewhere than those the release was opened with
- */
-async function refuseElsewhere(cloud: Cloud, { id, cloud: opened }: ReleaseState): Promise<void> {
-  const here = await cloud.identify();
-  const isSame = (['provider', 'region', 'account'] as const).every(
-    (property) => opened[property] === undefined || opened[property] === here[property],
-  );
-  if (isSame) return;
-  const place = ({ provider, region, account }: ReleaseState['cloud']): string =>
-    `${provider}, ${account ? `account ${account}, ` : ''}${region}`;
-  throw new Refused(
-    'environment',
-    `release ${id} belongs to ${place(opened)}; these credentials lead to ${place(here)}`,
-    `Nothing was changed. Sign in to ${opened.account ? `account ${opened.account}` : 'the account it was opened in'} (AWS_PROFILE, AWS_ACCESS_KEY_ID or OIDC), then repeat the command.`,
-  );
-}
-
-/** Opens the journal of an existing release and works on it with the configuration it was opened with. */
-async function continueRelease(
-  around: Surroundings,
-  release: string,
-  through: ForwardStage,
-  work: (context: ReleaseContext) => Promise<void>,
-): Promise<void> {
-  const { stateDirectory, clock, progress } = around;
-  const state = await readRelease(stateDirectory, release);
-  await refuseElsewhere(around.cloud, state);
-  const { config, emergency } = state;
-  const recorded = { ...around, emergency, config: config as unknown as Config };
-  await held(recorded, release, through, async (surroundings) => {
-    const journal = await openJournal({ directory: releaseDirectory(stateDirectory, release), clock });
-    await using(journal, async () => {
-      for (const note of journal.notes) progress.note(note);
-      await admitUnknown(journal);
-      await work({ ...surroundings, journal });
-    });
-  });
-}
-
-/**
- * Calls that a dead process left without an outcome: nobody is writing but us, so none is coming. The engine looks
- * whether they were carried out, or repeats what is idempotent.
- */
-async function admitUnknown(journal: DirectoryJournal): Promise<void> {
-  for (const { key } of stateOf({ journal }).unfinished) {
-    const error = 'the process ended before the outcome was recorded';
-    await journal.append({ type: 'outcome', data: { key, status: 'unknown', result: null, error } });
-  }
-}
-
-/** Stages that touch groups run under leases on the whole fleet; building and scanning an image needs none. */
-async function held(
-  around: Surroundings,
-  release: string,
-  through: ForwardStage,
-  work: (around: Surroundings) => Promise<void>,
-): Promise<void> {
-  if (order.indexOf(through) < order.indexOf('bake')) return work(around);
-  const { stateDirectory, clock, signal } = around;
-  const resources = fleetGroups(around.config);
-  const request = { directory: join(stateDirectory, 'leases'), resources, owner: release, clock };
-  await withLeases(request, async (lost) => {
-    await refuseUnfinished(around, release);
-    await work({ ...around, signal: AbortSignal.any([signal, lost]) });
-  });
-}
-
-async function using(journal: DirectoryJournal, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } finally {
-    await journal.close();
-  }
-}

@@ -3,6 +3,7 @@ import { appendFileSync } from 'node:fs';
 import type { Config } from '../config/schema.ts';
 import { Refused, reasonOf } from '../errors.ts';
 import { locateRelease, readRelease } from '../journal/releases.ts';
+import type { Surroundings } from '../opening.ts';
 import {
   type ForwardStage,
   openRelease,
@@ -10,7 +11,6 @@ import {
   resumeRelease,
   rollbackRelease,
   runSingleStage,
-  type Surroundings,
 } from '../release.ts';
 import { jobSummary, statusText } from '../report/summary.ts';
 import { configOf, type Session, surroundings, withCloud } from './session.ts';

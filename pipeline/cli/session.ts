@@ -10,7 +10,7 @@ import type { Cloud } from '../cloud/cloud.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { Refused } from '../errors.ts';
-import type { Surroundings } from '../release.ts';
+import type { Surroundings } from '../opening.ts';
 import type { Progress } from '../report/progress.ts';
 import { plainProgress, terminalProgress } from '../report/terminal.ts';
 import { openSimulator } from '../simulator/host.ts';

@@ -36,7 +36,7 @@ export function foldRelease(records: readonly JournalRecord[]): ReleaseState {
 }
 
 function openedState({ data, at }: JournalRecord<EntryOf<'release.opened'>>): ReleaseState {
-  const { droverVersion, actor, reason, emergency, cloud, config, configSha256 } = data;
+  const { droverVersion, actor, reason, emergency, cloud, recovery = null, config, configSha256 } = data;
   return {
     id: data.release,
     droverVersion,
@@ -44,6 +44,7 @@ function openedState({ data, at }: JournalRecord<EntryOf<'release.opened'>>): Re
     reason,
     emergency,
     cloud,
+    recovery,
     config,
     configSha256,
     status: 'open',

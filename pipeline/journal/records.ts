@@ -38,6 +38,8 @@ export type Entry =
         emergency: boolean;
         /** `account` is absent in journals of versions that did not ask. */
         cloud: { provider: string; region: string; endpoint: string | null; account?: string };
+        /** A recovery: this group is put back from the marks that release `of` left on it, whose journal is lost. */
+        recovery?: { group: string; of: string };
         /** The configuration as resolved, and the SHA-256 of its canonical JSON. */
         config: JsonObject;
         configSha256: string;

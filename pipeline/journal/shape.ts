@@ -77,6 +77,7 @@ const data = {
       endpoint: text.nullable(),
       account: text.optional(),
     }),
+    recovery: z.looseObject({ group: text, of: text }).optional(),
     config: json,
     configSha256: digest,
   }),

@@ -14,6 +14,8 @@ export interface ReleaseState {
   emergency: boolean;
   /** `account` is absent in journals of versions that did not ask. */
   cloud: { provider: string; region: string; endpoint: string | null; account?: string };
+  /** What it recovers; null for a release of an image. */
+  recovery: { group: string; of: string } | null;
   config: JsonObject;
   configSha256: string;
   /**

@@ -38,6 +38,12 @@ export const statusWord: Record<ReleaseState['status'], string> = {
 /** One sentence for the whole release. */
 export function headline(state: ReleaseState): string {
   const image = state.image ? state.image.name : 'no image';
+  if (state.recovery) {
+    const { group, of } = state.recovery;
+    const is =
+      state.status === 'rolled-back' ? 'was' : state.status === 'stuck' ? 'could not be' : 'is being';
+    return `${group} ${is} put back from the marks that release ${of} left on it`;
+  }
   const changed = plural(state.groups.filter((group) => group.baseline !== null).length, 'group');
   if (!state.image && state.status === 'open')
     return 'The release is on its way; no image has been built yet';

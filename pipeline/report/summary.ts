@@ -77,7 +77,9 @@ export function statusText(state: ReleaseState): string {
     for (const action of state.unfinished.slice(0, 5))
       lines.push(`    ${action.group}: ${action.action} (${action.why})`);
   }
-  if (state.status === 'open' || state.status === 'interrupted') {
+  if (state.recovery && state.status !== 'rolled-back') {
+    lines.push('', `  If nothing is working on it: drover recover ${state.recovery.group}`);
+  } else if (state.status === 'open' || state.status === 'interrupted') {
     lines.push('', `  If nothing is working on it: drover resume ${state.id}`);
     if (state.groups.some((group) => group.baseline))
       lines.push(`  To undo it:                  drover rollback ${state.id}`);

@@ -19,6 +19,7 @@ import { failureOf, shortage } from './failure.ts';
 import { outdated, standby } from './members.ts';
 import { perceive } from './perceive.ts';
 import type { Action, Assignment, Decision, Memory, Snapshot } from './state.ts';
+import { superfluous } from './surplus.ts';
 import { markKeys, tagsOf } from './tags.ts';
 import { look, sizesOf, type View } from './view.ts';
 import { movesToEven, pick } from './zones.ts';
@@ -108,10 +109,12 @@ function setUp(
   const max = owed.max?.from ?? (change.max !== undefined ? group.max : null);
   const tags = tagsOf({
     release,
+    version: goal.abandoned ?? goal.version,
     previousVersion: baseline.resolvedVersion,
     wanted: view.wanted,
     raise: Math.max(raised - view.wanted, Number(group.tags['drover:raise'] ?? 0)),
     max,
+    maxRaised: [...(owed.max?.raised ?? []), ...(change.max === undefined ? [] : [change.max])],
     suspended: [...new Set([...owed.suspended, ...suspend])],
   });
   const actions: Action[] = [];
@@ -167,8 +170,7 @@ function choose(
   const extra = Object.keys(memory.drains).filter((id) => kept.has(id));
   // With nothing left to replace, what exceeds the wanted goes the same way: drained, and chosen by us.
   const surplus = view.active === 0 ? Math.max(0, view.desired - view.wanted) : 0;
-  const more = Math.min(surplus - extra.length, spare);
-  victims.push(...pick(view.serving.filter(isCurrent), view.staying, [], more));
+  victims.push(...superfluous(assignment, view, surplus - extra.length, spare));
   const released = new Set(extra.slice(surplus));
   const entries = Object.entries(memory.drains);
   return {

@@ -1,43 +1,89 @@
 /**
- * The engine's marks on a group: whose it is, which keeps other releases off it, and what it was, so that a person can
- * put it back from its tags alone should the journal be lost. Written before the first change, removed with the last.
- * Values stay within what Auto Scaling allows in a tag.
+ * The engine's marks on a group: whose it is, which keeps other releases off it, and what it was, so that it can be
+ * put back from its tags alone (recover.ts) should the journal be lost. Written before the first change, removed with
+ * the last. Values stay within what Auto Scaling allows in a tag.
  */
 import type { GroupObservation } from '../cloud/cloud.ts';
 import { Refused } from '../errors.ts';
 
 export interface Marks {
   release: string;
+  /** The numbered template version the release moves the group to. */
+  version: number;
   /** The numbered template version to go back to. */
   previousVersion: number;
-  /** Desired without the engine's raise, and the raise. */
+  /** Desired without the engine's raise, and the most it was raised by. */
   wanted: number;
   raise: number;
   /** MaxSize to go back to; null when the engine does not touch it. */
   max: number | null;
+  /** Every value the engine has set MaxSize to. */
+  maxRaised: readonly number[];
   suspended: readonly string[];
 }
 
 const keys = {
   release: 'drover:release',
+  version: 'drover:version',
   previousVersion: 'drover:previous-version',
   wanted: 'drover:desired',
   raise: 'drover:raise',
   max: 'drover:max',
+  maxRaised: 'drover:max-raised',
   suspended: 'drover:suspended',
 } as const;
 
 export const markKeys: readonly string[] = Object.values(keys);
 
+/** A tag's value holds 256 characters; MaxSize only ever grows, so the latest are the ones it may have. */
+const raisesKept = 40;
+
 /** '-' stands for "nothing", because a tag of an earlier tick must be overwritten, not left. */
 export const tagsOf = (marks: Marks): Record<string, string> => ({
   [keys.release]: marks.release,
+  [keys.version]: String(marks.version),
   [keys.previousVersion]: String(marks.previousVersion),
   [keys.wanted]: String(marks.wanted),
   [keys.raise]: String(marks.raise),
   [keys.max]: marks.max === null ? '-' : String(marks.max),
+  [keys.maxRaised]: marks.maxRaised.slice(-raisesKept).join(' ') || '-',
   [keys.suspended]: marks.suspended.join(' ') || '-',
 });
+
+/**
+ * The marks on a group; null when it carries none.
+ * @throws Refused 'invalid' when some are missing or were edited: what they do not say cannot be put back
+ */
+export function marksOf({ name, tags }: Pick<GroupObservation, 'name' | 'tags'>): Marks | null {
+  const present = markKeys.filter((key) => tags[key] !== undefined);
+  if (present.length === 0) return null;
+  const unreadable: string[] = [];
+  const read = (key: string, pattern: RegExp): string => {
+    const value = tags[key] ?? '';
+    if (!pattern.test(value)) unreadable.push(`${key}=${value || '(missing)'}`);
+    return value;
+  };
+  const list = (value: string): string[] => (value === '-' ? [] : value.split(' '));
+  const number = (key: string): number => Number(read(key, /^\d+$/));
+  const max = read(keys.max, /^(\d+|-)$/);
+  const marks: Marks = {
+    release: read(keys.release, /./),
+    version: number(keys.version),
+    previousVersion: number(keys.previousVersion),
+    wanted: number(keys.wanted),
+    raise: number(keys.raise),
+    max: max === '-' ? null : Number(max),
+    maxRaised: list(read(keys.maxRaised, /^(\d+( \d+)*|-)$/)).map(Number),
+    suspended: list(read(keys.suspended, /./)),
+  };
+  if (unreadable.length === 0) return marks;
+  throw new Refused(
+    'invalid',
+    `the marks on group ${name} are incomplete: ${unreadable.join(', ')}`,
+    `Put it back by hand from those there are (${present.map((key) => `${key}=${tags[key]}`).join(', ')}), then ` +
+      'remove every tag that begins with drover: but the one named drover.',
+  );
+}
 
 /** The release that holds the group according to its tags; null when none does. */
 export const holderOf = ({ tags }: Pick<GroupObservation, 'tags'>): string | null =>

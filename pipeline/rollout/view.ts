@@ -28,6 +28,9 @@ export interface View {
   serving: InstanceObservation[];
   /** Outdated, free to be taken, not yet taken: those that serve or may come to, and those that are of no use. */
   takeable: { serving: InstanceObservation[]; bad: InstanceObservation[] };
+  /** Not outdated and not taken: those that serve, and those of which nothing is to be expected any more. */
+  current: InstanceObservation[];
+  idle: InstanceObservation[];
   /** Outdated and to be replaced (victims included), counted towards desired: what surge is for. */
   active: number;
   /** Outdated and waiting for a person or the application to release them. */
@@ -55,6 +58,9 @@ export function look(assignment: Assignment, { group, now }: Snapshot, memory: M
   // Auto Scaling may refuse to terminate what it is still launching; given time it becomes InService or goes.
   const terminable = (i: InstanceObservation) => !i.lifecycle.startsWith('Pending') || stuckPending(i);
   const unavailable = unavailableOf(spec.unavailable, wanted);
+  const current = staying.filter((i) => !outdated(assignment, i) && !taken(i));
+  const hopeless = (i: InstanceObservation) =>
+    terminable(i) && !onTrial(assignment, i) && bad(assignment, memory, i);
   return {
     wanted,
     desired: group.desired,
@@ -67,6 +73,8 @@ export function look(assignment: Assignment, { group, now }: Snapshot, memory: M
       serving: free.filter(serves),
       bad: free.filter((i) => !serves(i) && terminable(i) && (standby(i) || bad(assignment, memory, i))),
     },
+    current: current.filter(serves),
+    idle: current.filter((i) => !serves(i) && hopeless(i)),
     active: replaceable.filter(counted).length,
     waiting,
     remaining: replaceable.length + waiting.length,

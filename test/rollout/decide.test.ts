@@ -38,10 +38,12 @@ describe('before anything is replaced', () => {
   test('the tags alone say what to go back to', () => {
     expect(actionsOf(first, 'tag')[0]!.tags).toEqual({
       'drover:release': 'r-1',
+      'drover:version': '2',
       'drover:previous-version': '1',
       'drover:desired': '4',
       'drover:raise': '1',
       'drover:max': '4',
+      'drover:max-raised': '5',
       'drover:suspended': 'AZRebalance',
     });
   });

@@ -1,0 +1,124 @@
+/**
+ * What a group's marks and its present state say together: what the engine changed there, what of it still stands and
+ * is to be undone, and what somebody else has changed since and keeps. Pure; recover.ts carries it out.
+ */
+import type { GroupObservation } from '../cloud/cloud.ts';
+import { Refused } from '../errors.ts';
+import { counted } from './members.ts';
+import type { DrainSpec } from './spec.ts';
+import type { Owed } from './state.ts';
+import { type Marks, marksOf } from './tags.ts';
+
+export interface Restoration {
+  /** The release whose marks they are. */
+  release: string;
+  /** The version that release moved it to. */
+  abandoned: number;
+  /** The numbered template version the group will be pinned to, and whether it has to be set. */
+  version: number;
+  isPinned: boolean;
+  /** What the engine would remember, had it the journal. */
+  owed: Owed;
+  /** In service and taken off a target group: they were being drained. The first of them are the surplus. */
+  drained: string[];
+  surplus: number;
+  /** One sentence each: what the marks say, what will be undone, what is left and why. */
+  found: string[];
+  undone: string[];
+  left: string[];
+}
+
+/**
+ * Null when the group carries no marks.
+ * @throws Refused 'invalid' for marks that are incomplete, and when the group no longer has a numbered version
+ */
+export function restorationOf(group: GroupObservation, drain: readonly DrainSpec[]): Restoration | null {
+  const marks = marksOf(group);
+  if (!marks) return null;
+  const version = versionOf(group, marks);
+  const max = marks.max !== null && marks.maxRaised.includes(group.max) ? marks.max : null;
+  const wanted = wantedOf(group, marks, max);
+  const suspended = marks.suspended.filter((name) => group.suspendedProcesses.includes(name));
+  const drained = drainedIn(group, drain);
+  const surplus = Math.max(0, group.desired - wanted);
+  const back = drained.slice(surplus);
+  const unmarked = drain.filter(({ type }) => type !== 'target-group').map(({ type }) => type);
+
+  const undone = [
+    version !== Number(group.template!.version) && `template version ${group.template!.version} → ${version}`,
+    surplus > 0 && `desired ${group.desired} → ${wanted}: ${surplus} drained and terminated`,
+    max !== null && `MaxSize ${group.max} → ${max}`,
+    suspended.length > 0 && `resumed: ${suspended.join(', ')}`,
+    back.length > 0 && `registered with the load balancer again: ${back.join(', ')}`,
+    'the marks are removed',
+  ].filter((sentence) => sentence !== false);
+  const left = [
+    version !== marks.previousVersion &&
+      `template version ${version}: somebody set it after the release (${marks.previousVersion} before it)`,
+    group.desired !== marks.wanted &&
+      surplus === 0 &&
+      `desired ${group.desired}: somebody or an autoscaler set it after the release last looked (${marks.wanted})`,
+    marks.max !== null &&
+      max === null &&
+      group.max !== marks.max &&
+      `MaxSize ${group.max}: somebody set it after the release (${marks.max} before it)`,
+    ...marks.suspended.filter((name) => !suspended.includes(name)).map((name) => `${name}: runs already`),
+    unmarked.length > 0 &&
+      `instances on which a drain had begun (${unmarked.join(', ')}): the marks do not say which; look there`,
+  ].filter((sentence) => typeof sentence === 'string');
+  return {
+    release: marks.release,
+    abandoned: marks.version,
+    version,
+    isPinned: version === Number(group.template!.version),
+    owed: {
+      wanted,
+      expected: group.desired,
+      max: max === null ? null : { from: max, raised: [...marks.maxRaised] },
+      suspended,
+      tagged: true,
+    },
+    drained,
+    surplus,
+    found: foundIn(marks),
+    undone,
+    left,
+  };
+}
+
+/** The engine's own version gives way to the one before it; anybody else's stays. */
+function versionOf({ name, template }: GroupObservation, marks: Marks): number {
+  const present = Number(template?.version);
+  if (!Number.isInteger(present)) {
+    throw new Refused(
+      'invalid',
+      `group ${name} follows ${template?.version ?? 'no launch template'}, which release ${marks.release} did not set`,
+      `Point it at a numbered version (before the release it was at ${marks.previousVersion}), then repeat the command.`,
+    );
+  }
+  return present === marks.version ? marks.previousVersion : present;
+}
+
+/** What lies within the engine's raise is the engine's; nobody may settle in the headroom it made. */
+function wantedOf({ desired }: GroupObservation, { wanted, raise }: Marks, max: number | null): number {
+  const isOurs = desired > wanted && desired <= wanted + raise;
+  return Math.min(isOurs ? wanted : desired, max ?? Number.POSITIVE_INFINITY);
+}
+
+/** Only where the group's drain deregisters: elsewhere somebody else has taken them off. */
+function drainedIn({ instances }: GroupObservation, drain: readonly DrainSpec[]): string[] {
+  if (!drain.some(({ type }) => type === 'target-group')) return [];
+  return instances
+    .filter((instance) => counted(instance) && instance.lifecycle === 'InService')
+    .filter(({ targets }) =>
+      targets.some(({ state, reason }) => state === 'draining' || reason === 'Target.NotRegistered'),
+    )
+    .map(({ id }) => id);
+}
+
+const foundIn = (marks: Marks): string[] => [
+  `marks of release ${marks.release}: template version ${marks.previousVersion} → ${marks.version}`,
+  `desired ${marks.wanted}, raised by up to ${marks.raise}`,
+  marks.max === null ? 'MaxSize not touched' : `MaxSize ${marks.max}, raised to ${marks.maxRaised.at(-1)}`,
+  marks.suspended.length > 0 ? `suspended: ${marks.suspended.join(', ')}` : 'no process suspended',
+];

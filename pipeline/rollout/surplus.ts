@@ -1,0 +1,26 @@
+/**
+ * Who goes when a group has more instances than are wanted and none is left to replace. Pure.
+ *
+ * First what serves nobody. Then instances of a version that is neither the goal's nor was there before the release,
+ * which only a recovery meets (recover.ts): so that what was there before stays. Then any that serves.
+ */
+import type { InstanceObservation } from '../cloud/cloud.ts';
+import type { Assignment } from './state.ts';
+import type { View } from './view.ts';
+import { pick } from './zones.ts';
+
+/** Up to `count` instances, of which at most `spare` serve. */
+export function superfluous(
+  { goal, baseline }: Assignment,
+  view: View,
+  count: number,
+  spare: number,
+): InstanceObservation[] {
+  const isStray = ({ id, templateVersion }: InstanceObservation): boolean =>
+    templateVersion !== goal.version && !baseline.instances.some((known) => known.id === id);
+  const idle = pick(view.idle, view.staying, [], count);
+  const serving = Math.min(count - idle.length, spare);
+  const strays = pick(view.current.filter(isStray), view.staying, [], serving);
+  const others = view.current.filter((instance) => !isStray(instance));
+  return [...idle, ...strays, ...pick(others, view.staying, [], serving - strays.length)];
+}
