@@ -13,6 +13,7 @@ import { Refused } from '../errors.ts';
 import type { Surroundings } from '../opening.ts';
 import type { Progress } from '../report/progress.ts';
 import { plainProgress, terminalProgress } from '../report/terminal.ts';
+import { httpRequest } from '../rollout/http.ts';
 import { openSimulator } from '../simulator/host.ts';
 import { worldFrom } from '../simulator/world.ts';
 
@@ -135,6 +136,7 @@ export function surroundings(
     stateDirectory,
     cacheDirectory,
     cloud,
+    http: httpRequest,
     clock,
     progress,
     signal,

@@ -109,6 +109,14 @@ export interface CloudImage {
   tags: Record<string, string>;
 }
 
+/** A CloudWatch alarm, metric or composite. */
+export interface AlarmObservation {
+  name: string;
+  state: 'OK' | 'ALARM' | 'INSUFFICIENT_DATA';
+  /** StateReason: why it is in that state. */
+  reason: string;
+}
+
 export interface GroupChange {
   /** Pins the group to this numbered version of its own template. */
   templateVersion?: number;
@@ -146,6 +154,9 @@ export interface Cloud {
    * @param since only failed scaling activities started at or after this time (epoch ms) are reported
    */
   observe(groups: readonly string[], since: number): Promise<GroupObservation[]>;
+
+  /** The named alarms, in as few calls as CloudWatch allows (100 names each). Those that do not exist are absent. */
+  alarms(names: readonly string[]): Promise<AlarmObservation[]>;
 
   findImage(id: string): Promise<CloudImage | null>;
   findImageByName(name: string): Promise<CloudImage | null>;

@@ -9,6 +9,15 @@ import { kubernetesDrain } from './orchestrators.ts';
 
 export { parseDurationMs } from './duration.ts';
 
+/** '200-299, 404' → [[200, 299], [404, 404]]; null for anything else. */
+export function statusRanges(text: string): [number, number][] | null {
+  const ranges = text.split(',').map((part) => /^\s*([1-5]\d\d)(?:-([1-5]\d\d))?\s*$/.exec(part));
+  const found = ranges.flatMap((match): [number, number][] =>
+    match ? [[Number(match[1]), Number(match[2] ?? match[1])]] : [],
+  );
+  return found.length === ranges.length && found.every(([from, to]) => from <= to) ? found : null;
+}
+
 /** A count of instances, or '25%' of desired (rounded up for surge, down for unavailable). */
 const size = z.union([
   z.int().min(0),
@@ -16,6 +25,22 @@ const size = z.union([
 ]);
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, 'letters, digits and . _ / - only');
+
+/** It stands in the journal and the evidence: no user, no password. */
+const serviceUrl = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && /^https?:\/\/[^@]+$/.test(text),
+    'write an http or https URL without credentials; a token is named by token_env or token_file',
+  );
+
+const regularExpression = z.string().refine((text) => {
+  try {
+    return Boolean(new RegExp(text));
+  } catch {
+    return false;
+  }
+}, 'not a regular expression');
 
 const gate = z.discriminatedUnion('type', [
   z
@@ -37,6 +62,49 @@ const gate = z.discriminatedUnion('type', [
     .meta({
       description:
         'exit 0 passes, 75 (EX_TEMPFAIL) waits, anything else fails; DROVER_INSTANCE_ID and others in the environment',
+    }),
+  z
+    .strictObject({
+      type: z.literal('http'),
+      scheme: z.enum(['http', 'https']).default('http'),
+      port: z.int().min(1).max(65_535),
+      path: z.string().regex(/^\//, 'begins with /').default('/'),
+      status: z
+        .string()
+        .refine((text) => statusRanges(text) !== null, "write statuses as '200' or '200-299, 404'")
+        .default('200-299'),
+      contains: z.string().min(1).optional().meta({ description: 'text the body must contain' }),
+      matches: regularExpression.optional().meta({ description: 'regular expression the body must match' }),
+      host: z.string().min(1).optional().meta({ description: 'Host header; the address when left out' }),
+      timeout: duration.default('5s'),
+    })
+    .meta({ description: 'asks the instance at its private address; its certificate is not checked' }),
+  z
+    .strictObject({
+      type: z.literal('alarms'),
+      names: z.array(z.string().min(1).max(255)).min(1).max(100),
+      insufficient_data: z.enum(['wait', 'pass', 'fail']).default('wait'),
+    })
+    .meta({
+      description:
+        'CloudWatch alarms (composite too) over the whole group, before, while and after it is rolled: ALARM or no such alarm fails',
+    }),
+  z
+    .strictObject({
+      type: z.literal('prometheus'),
+      name,
+      url: serviceUrl.meta({ description: 'of the server, without /api/v1/query' }),
+      query: z.string().min(1).meta({ description: 'instant query that gives a vector or a scalar' }),
+      min: z.number().optional(),
+      max: z.number().optional(),
+      token_env: z.string().min(1).optional().meta({ description: 'variable that holds a bearer token' }),
+      token_file: z.string().min(1).optional().meta({ description: 'file that holds a bearer token' }),
+      timeout: duration.default('10s'),
+    })
+    .refine(({ min, max }) => min !== undefined || max !== undefined, 'needs `min`, `max` or both')
+    .refine(({ token_env, token_file }) => !token_env || !token_file, 'one of `token_env` and `token_file`')
+    .meta({
+      description: 'every value must lie within the limits, before, while and after the group is rolled',
     }),
 ]);
 

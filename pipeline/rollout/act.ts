@@ -10,12 +10,14 @@ import type { EntryOf, Journal } from '../journal/records.ts';
 import type { JsonObject } from '../json.ts';
 import { doubted } from './doubts.ts';
 import { drainOf } from './drains/drains.ts';
+import type { Http } from './http.ts';
 import { applied } from './owed.ts';
 import type { Action, Assignment, Memory } from './state.ts';
 
 export interface Hands {
   cloud: Cloud;
   clock: Clock;
+  http: Http;
   journal: Journal;
   signal: AbortSignal;
 }
@@ -124,7 +126,7 @@ async function carriedOut(
 }
 
 async function perform(
-  { cloud, clock, signal }: Hands,
+  { cloud, clock, http, signal }: Hands,
   { release, spec }: Assignment,
   group: GroupObservation,
   action: Exclude<Action, { type: 'terminate' }>,
@@ -149,7 +151,7 @@ async function perform(
       // A victim that had passed its last step has none to undo but that one.
       const drain = spec.drain[Math.min(action.step, spec.drain.length - 1)];
       if (!drain) return;
-      const context = { cloud, clock, release, group, signal };
+      const context = { cloud, clock, http, release, group, signal };
       if (action.type === 'drain') return drainOf(drain).start(context, action.instances);
       for (const done of spec.drain.slice(0, action.step + 1).reverse()) {
         await drainOf(done).abort(context, action.instances);

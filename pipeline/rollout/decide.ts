@@ -59,11 +59,15 @@ export function decide(assignment: Assignment, snapshot: Snapshot, previous: Mem
 }
 
 /** What must be seen again before anything may be built on it; null when all is clear. */
-function doubtOf({ divergence, owed, uncertain }: Memory): string | null {
+function doubtOf({ divergence, owed, uncertain, pause }: Memory): string | null {
   if (divergence) return `desired reads ${divergence.to}, not ${owed.expected}; looking again`;
   const [first] = uncertain;
-  return first ? `no answer to '${first.action.type}' came; looking whether it was carried out` : null;
+  if (first) return `no answer to '${first.action.type}' came; looking whether it was carried out`;
+  return isPaused({ pause }) && !owed.tagged ? `not begun: ${pause.reason}` : null;
 }
+
+/** Nothing new is taken, nothing is completed: a gate over the group has not passed. */
+const isPaused = ({ pause }: Pick<Memory, 'pause'>): boolean => pause.since !== null;
 
 /** Desired while `active` instances are still to be replaced. */
 const desiredGoal = (view: View, active: number): number => view.wanted + Math.min(view.surge, active);
@@ -159,11 +163,12 @@ function choose(
   const missing = Math.max(0, view.desired - view.staying.length);
   // What serves nobody costs no capacity, but is still replaced at the pipeline's pace: the gates might be wrong.
   const slots = Math.max(1, view.surge + view.unavailable) - view.draining - view.unproven.length - missing;
+  const limit = isPaused(memory) ? 0 : Number.POSITIVE_INFINITY;
   const isCurrent = (instance: InstanceObservation): boolean => !outdated(assignment, instance);
   const current = view.staying.filter(isCurrent);
   const victims = [
-    ...pick(view.takeable.bad, view.staying, current, slots),
-    ...pick(view.takeable.serving, view.staying, current, spare),
+    ...pick(view.takeable.bad, view.staying, current, Math.min(slots, limit)),
+    ...pick(view.takeable.serving, view.staying, current, Math.min(spare, limit)),
   ];
 
   const kept = new Set(group.instances.filter(isCurrent).map(({ id }) => id));
@@ -250,11 +255,12 @@ function conclude(
 ): Decision {
   const sizes = sizesOf(assignment, view);
   const reasons = [
+    ...(isPaused(memory) ? [memory.pause.reason] : []),
     ...view.waiting.map(({ id }) => `${id} is protected or in Standby and on the previous image`),
     ...view.unproven.map(({ id }) => `${id}: ${memory.instances[id]?.reason ?? 'not seen yet'}`),
     ...(view.staying.length < view.desired ? [shortage(snapshot, view)] : []),
   ];
-  const complete = actions.length === 0 && isSettled(view);
+  const complete = actions.length === 0 && isSettled(view) && !isPaused(memory);
   if (!complete) return { actions, memory, status: 'rolling', reasons, sizes };
   const replaced = { ...memory, replacedAt: memory.replacedAt ?? snapshot.now };
   if (!snapshot.soaked) return { actions, memory: replaced, status: 'replaced', reasons, sizes };

@@ -9,14 +9,18 @@ import type { Journal } from '../journal/records.ts';
 import type { Progress } from '../report/progress.ts';
 import { act, recordResolved } from './act.ts';
 import { decide } from './decide.ts';
+import { readAlarms } from './gates/alarms.ts';
+import type { Http } from './http.ts';
 import { assertSafe } from './invariants.ts';
 import { delayMs, firstPace, nextPace, type Pace } from './pace.ts';
+import { createQuestions, type Questions } from './questions.ts';
 import { createReporter, type Reporter } from './reporter.ts';
-import { see } from './see.ts';
+import { type Eyes, see } from './see.ts';
 import type { Assignment, Decision, Memory } from './state.ts';
 
 export interface RolloutDeps {
   cloud: Cloud;
+  http: Http;
   journal: Journal;
   clock: Clock;
   progress: Progress;
@@ -56,7 +60,7 @@ export async function drive(
   tracks: readonly Track[],
   options: { soakMs: number; together: boolean; onEnding?: (ending: Ending) => Promise<void> },
 ): Promise<Ending[]> {
-  const { clock, signal, journal } = deps;
+  const { signal, journal } = deps;
   const lanes = tracks.map(
     (track): Lane => ({
       ...track,
@@ -65,6 +69,20 @@ export async function drive(
       ending: null,
     }),
   );
+  const questions = createQuestions(signal);
+  try {
+    return await looped({ ...deps, questions }, lanes, options);
+  } finally {
+    await questions.end();
+  }
+}
+
+async function looped(
+  deps: RolloutDeps & { questions: Questions },
+  lanes: readonly Lane[],
+  options: Parameters<typeof drive>[2],
+): Promise<Ending[]> {
+  const { clock, signal, journal } = deps;
   const startedAt = clock.now();
   let soakEndsAt: number | null = null;
   let pace: Pace = firstPace;
@@ -119,17 +137,21 @@ export async function patientlyObserved(
 
 /** One tick over all open lanes. @returns whether anything happened or is about to */
 async function tick(
-  deps: RolloutDeps,
+  deps: RolloutDeps & { questions: Questions },
   lanes: readonly Lane[],
   groups: readonly GroupObservation[],
   { isSoaked, together }: { isSoaked: boolean; together: boolean },
 ): Promise<boolean> {
   const byName = new Map(groups.map((group) => [group.name, group]));
+  const { questions, cloud } = deps;
+  const gates = lanes.flatMap(({ assignment }) => assignment.spec.gates);
+  const eyes = { ...deps, alarms: questions.ask('alarms', () => readAlarms(cloud, gates)) };
   const decided = fulfilled(
     await Promise.allSettled(
-      lanes.map((lane) => decideLane(deps, lane, byName.get(lane.assignment.spec.group), isSoaked)),
+      lanes.map((lane) => decideLane(eyes, lane, byName.get(lane.assignment.spec.group), isSoaked)),
     ),
   ).flatMap((turn) => turn ?? []);
+  questions.sweep();
   // One failure ends the wave: nothing more is done to the others.
   if (together && lanes.some(({ ending }) => ending?.status === 'failed')) return true;
   fulfilled(
@@ -150,7 +172,7 @@ interface Turn {
 }
 
 async function decideLane(
-  deps: RolloutDeps,
+  eyes: Eyes & Pick<RolloutDeps, 'journal'>,
   lane: Lane,
   group: GroupObservation | undefined,
   isSoaked: boolean,
@@ -161,10 +183,10 @@ async function decideLane(
     lane.ending = { group: name, status: 'failed', reason: 'the group has disappeared', after: null };
     return null;
   }
-  const snapshot = await see(deps, assignment, memory, group, isSoaked);
+  const snapshot = see(eyes, assignment, memory, group, isSoaked);
   const decision = decide(assignment, snapshot, memory);
   assertSafe(assignment, snapshot, memory, decision);
-  await recordResolved(deps.journal, decision.memory);
+  await recordResolved(eyes.journal, decision.memory);
   const isNew = await lane.reporter.report(snapshot, decision);
   lane.decision = decision;
   lane.memory = decision.memory;

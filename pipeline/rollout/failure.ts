@@ -3,6 +3,7 @@
  * everything else that ends a rollout badly is here, so that every rollout does end.
  */
 import { condemned, lossesAllowed } from './health.ts';
+import { refusedByGroup } from './pause.ts';
 import type { Assignment, Memory, Snapshot } from './state.ts';
 import type { View } from './view.ts';
 
@@ -25,6 +26,8 @@ export function failureOf(
   if (view.wanted > 0 && view.active > 0 && view.surge + view.unavailable === 0) {
     return `surge and unavailable both come to 0 of ${view.wanted}: no instance can be replaced`;
   }
+  const refused = refusedByGroup(assignment, memory, now);
+  if (refused) return refused;
   for (const instance of view.staying) {
     const verdict = condemned(assignment, memory, instance, now);
     if (verdict) return verdict;

@@ -65,6 +65,7 @@ function updated(
   const common = { ...before, unhealthy: !instance.healthy, leaving: leaving(instance) };
   const answer = answers[instance.id];
   if (common.leaving || !answer) return { ...common, passes: 0, failures: 0 };
+  if (answer.standing) return common;
   if (answer.status === 'passed') {
     const passes = before.passes + 1;
     const served = before.served || passes >= passesNeeded(assignment, instance);

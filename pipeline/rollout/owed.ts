@@ -2,6 +2,7 @@
  * What the engine has changed on a group and owes back, folded from its own actions: as they succeed, and after a
  * crash from the journal (recall.ts), by the same rules. Pure; it never decides what to do next.
  */
+import { unpaused } from './pause.ts';
 import type { Action, Memory, Owed } from './state.ts';
 
 export const freshMemory = (desired: number, now: number): Memory => ({
@@ -11,6 +12,7 @@ export const freshMemory = (desired: number, now: number): Memory => ({
   drains: {},
   shortSince: null,
   losses: { count: 0, last: '' },
+  pause: unpaused,
   refusals: { count: 0, last: '' },
   divergence: null,
   evened: false,

@@ -6,6 +6,7 @@
 import { settled, sightings } from './doubts.ts';
 import { remembered } from './health.ts';
 import { counted, leaving } from './members.ts';
+import { pauseAfter } from './pause.ts';
 import type { Assignment, Memory, Owed, Snapshot } from './state.ts';
 
 export function perceive(assignment: Assignment, snapshot: Snapshot, previous: Memory): Memory {
@@ -18,6 +19,7 @@ export function perceive(assignment: Assignment, snapshot: Snapshot, previous: M
     divergence,
     drains: presentDrains(memory, snapshot),
     shortSince: shortSince(memory, group, now),
+    pause: pauseAfter(snapshot, memory),
   };
 }
 

@@ -18,13 +18,14 @@ export function createReporter(journal: Journal, assignment: Assignment, progres
   let lastSizes = '';
   let lastStates = '';
 
-  async function answered(instance: string, answer: Answer): Promise<void> {
+  /** `subject` is an instance, or the group as a whole. */
+  async function answered(subject: string, answer: Answer): Promise<void> {
     const { source, status, reason } = answer;
-    const key = `${instance} ${source === 'gates' ? '' : source}`;
+    const key = `${subject} ${source === 'gates' ? '' : source}`;
     const text = `${status} ${reason}`;
     if (lastAnswers.get(key) === text) return;
     lastAnswers.set(key, text);
-    await journal.append({ type: 'answer', data: { group, instance, source, status, reason } });
+    await journal.append({ type: 'answer', data: { group, instance: subject, source, status, reason } });
   }
 
   return {
@@ -36,6 +37,8 @@ export function createReporter(journal: Journal, assignment: Assignment, progres
         if (gates && onTrial(assignment, instance)) await answered(instance.id, gates);
         if (drain) await answered(instance.id, drain);
       }
+      // Without such gates there is nothing to say.
+      if (snapshot.groupAnswer.reason) await answered(group, snapshot.groupAnswer);
       const { target, previous, healthy, total, desired } = sizes;
       const data = { group, target, previous, healthy, total, desired };
       const text = JSON.stringify(data);

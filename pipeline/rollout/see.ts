@@ -1,54 +1,88 @@
 /**
- * Completes an observation to a snapshot: asks the gates about every instance that counts, and the drains about
- * every victim. Built-in gates and drains read the observation; only commands take time, a few at once.
+ * Completes an observation to a snapshot: asks the gates about the group and every instance that counts, and the
+ * drains about every victim. It waits for nobody: what takes time is asked beside the loop (questions.ts), and until
+ * an answer has come the last one stands.
  */
 import type { Clock } from '../clock.ts';
 import type { Cloud, GroupObservation, InstanceObservation } from '../cloud/cloud.ts';
 import { drainOf } from './drains/drains.ts';
-import { ask, askObserved } from './gates/gates.ts';
+import type { AlarmReading } from './gates/alarms.ts';
+import { askInTurn, askObserved, combined, questionsOf, standingOf } from './gates/gates.ts';
+import { askGroup } from './gates/group.ts';
+import { inService } from './gates/in-service.ts';
+import type { Http } from './http.ts';
 import { counted, onTrial } from './members.ts';
+import type { Questions, Reply } from './questions.ts';
 import type { Answer, Assignment, Memory, Snapshot } from './state.ts';
 
-/** Commands at once per group: they are processes on the machine Drover runs on. */
-const commandsAtOnce = 8;
+/** What a tick looks with. */
+export interface Eyes {
+  cloud: Cloud;
+  clock: Clock;
+  http: Http;
+  questions: Questions;
+  alarms: Reply<AlarmReading>;
+}
 
-export async function see(
-  deps: { cloud: Cloud; clock: Clock; signal: AbortSignal },
+export function see(
+  eyes: Eyes,
   assignment: Assignment,
   memory: Memory,
   group: GroupObservation,
   soaked: boolean,
-): Promise<Snapshot> {
-  const { spec, release } = assignment;
-  const answers = await each(group.instances.filter(counted), (instance) => {
-    const served = memory.instances[instance.id]?.served ?? false;
-    const subject = { release, group: group.name, instance, served };
-    // Commands ask what a new instance must prove; what runs today is judged by what can be seen.
-    return onTrial(assignment, instance) && !memory.drains[instance.id]
-      ? ask(spec.gates, subject, deps.signal)
-      : askObserved(spec.gates, subject);
-  });
+): Snapshot {
+  const answers = Object.fromEntries(
+    group.instances
+      .filter(counted)
+      .map((instance) => [instance.id, gatesOn(eyes, assignment, memory, instance)]),
+  );
   const victims = group.instances.filter(({ id }) => memory.drains[id]?.started);
-  const drains = await each(victims, async (instance) => {
-    const step = spec.drain[memory.drains[instance.id]!.step];
-    const context = { cloud: deps.cloud, clock: deps.clock, release, group, signal: deps.signal };
-    return step ? drainOf(step).poll(context, instance) : null;
-  });
-  return { now: deps.clock.now(), group, answers, drains, soaked };
+  const drains = Object.fromEntries(
+    victims.flatMap((instance) => {
+      const answer = drainOn(eyes, assignment, memory, group, instance);
+      return answer ? [[instance.id, answer]] : [];
+    }),
+  );
+  const groupAnswer = askGroup(assignment, eyes.alarms, eyes);
+  return { now: eyes.clock.now(), group, answers, groupAnswer, drains, soaked };
 }
 
-async function each(
-  instances: readonly InstanceObservation[],
-  question: (instance: InstanceObservation) => Answer | null | Promise<Answer | null>,
-): Promise<Record<string, Answer>> {
-  const answers: Record<string, Answer> = {};
-  const queue = [...instances];
-  const worker = async (): Promise<void> => {
-    for (let instance = queue.shift(); instance; instance = queue.shift()) {
-      const answer = await question(instance);
-      if (answer) answers[instance.id] = answer;
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(commandsAtOnce, instances.length) }, worker));
-  return answers;
+function gatesOn(
+  { questions, http }: Eyes,
+  assignment: Assignment,
+  memory: Memory,
+  instance: InstanceObservation,
+): Answer {
+  const { spec, release } = assignment;
+  const served = memory.instances[instance.id]?.served ?? false;
+  const subject = { release, group: spec.group, instance, served };
+  const observed = askObserved(spec.gates, subject);
+  // Questions ask what a new instance must prove, once all that costs nothing has passed; what runs today is judged
+  // by what can be seen.
+  const isAsked = onTrial(assignment, instance) && !memory.drains[instance.id];
+  const open = isAsked && observed.status === 'passed' ? questionsOf(spec.gates, subject) : [];
+  if (open.length === 0) return observed;
+  // Whatever gates there are: an instance that is not in service yet may not even have an address.
+  const lifecycle = inService(subject);
+  if (lifecycle.status !== 'passed') return lifecycle;
+  const reply = questions.ask(`gates ${instance.id}`, (signal) => askInTurn(open, { http, signal }));
+  return combined([observed, standingOf(reply, 'gates')]);
+}
+
+function drainOn(
+  { cloud, clock, http, questions }: Eyes,
+  { spec, release }: Assignment,
+  memory: Memory,
+  group: GroupObservation,
+  instance: InstanceObservation,
+): Answer | null {
+  const { step } = memory.drains[instance.id]!;
+  const drainSpec = spec.drain[step];
+  if (!drainSpec) return null;
+  const drain = drainOf(drainSpec);
+  if ('seen' in drain) return drain.seen(instance);
+  const reply = questions.ask(`drain ${instance.id} ${step}`, (signal) =>
+    drain.poll({ cloud, clock, http, release, group, signal }, instance),
+  );
+  return standingOf(reply, drain.name);
 }

@@ -33,6 +33,8 @@ export interface Answer {
   source: string;
   /** Why, in words that stay the same while nothing changes. */
   reason: string;
+  /** It was given before, and stands until the question is answered anew: nothing new was learnt. */
+  standing?: true;
 }
 
 /** All that is seen of a group in one tick. Times are epoch milliseconds. */
@@ -41,6 +43,8 @@ export interface Snapshot {
   group: GroupObservation;
   /** The gates' combined answer by instance id; an instance that is not listed was not asked about. */
   answers: Record<string, Answer>;
+  /** The combined answer of the gates over the group as a whole. */
+  groupAnswer: Answer;
   /** The answer of the drain step under way by instance id. */
   drains: Record<string, Answer>;
   /** The soak is over: what is left of the engine's marks may be removed. */
@@ -102,6 +106,8 @@ export interface Memory {
   shortSince: number | null;
   /** Instances on the target version that died under Auto Scaling's hands. */
   losses: { count: number; last: string };
+  /** Since when the gates over the group have not passed (null while they do), how often in a row they failed, and why. */
+  pause: { since: number | null; failures: number; reason: string };
   /** Consecutive ticks in which an action was refused. */
   refusals: { count: number; last: string };
   /** A desired nobody here set, and how often in a row it was seen; null when desired is as expected. */

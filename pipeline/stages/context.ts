@@ -12,6 +12,7 @@ import type { Journal, StageName } from '../journal/records.ts';
 import { releaseDirectory } from '../journal/releases.ts';
 import type { ReleaseState } from '../journal/state.ts';
 import type { Progress } from '../report/progress.ts';
+import type { Http } from '../rollout/http.ts';
 
 export interface ReleaseContext {
   config: Config;
@@ -21,6 +22,7 @@ export interface ReleaseContext {
   cacheDirectory: string;
   journal: Journal;
   cloud: Cloud;
+  http: Http;
   clock: Clock;
   progress: Progress;
   /** Aborts when a person asks to stop; every wait listens to it. */

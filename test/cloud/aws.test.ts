@@ -369,3 +369,32 @@ describe('errors', () => {
     expect(refused).toBe(1);
   });
 });
+
+describe('alarms', () => {
+  const answered = (alarms: object) =>
+    new HttpResponse({
+      statusCode: 200,
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.from(JSON.stringify(alarms)),
+    });
+
+  test('are read by name a hundred at a time, metric and composite ones', async () => {
+    const { simulator } = fleetOf({ web: { desired: 1 } });
+    const asked: { AlarmNames: string[]; AlarmTypes: string[] }[] = [];
+    const cloud = cloudBehind(simulator, ({ body }) => {
+      asked.push(JSON.parse(new TextDecoder().decode(body as Uint8Array)));
+      return answered(
+        asked.length === 1
+          ? { MetricAlarms: [{ AlarmName: 'a-1', StateValue: 'OK', StateReason: 'below' }] }
+          : { CompositeAlarms: [{ AlarmName: 'all', StateValue: 'ALARM', StateReason: 'a-1 is in ALARM' }] },
+      );
+    });
+    const names = [...Array.from({ length: 100 }, (_, index) => `a-${index}`), 'all', 'all'];
+    expect(await cloud.alarms(names)).toEqual([
+      { name: 'a-1', state: 'OK', reason: 'below' },
+      { name: 'all', state: 'ALARM', reason: 'a-1 is in ALARM' },
+    ]);
+    expect(asked.map(({ AlarmNames }) => AlarmNames.length)).toEqual([100, 1]);
+    expect(asked[0]!.AlarmTypes).toEqual(['MetricAlarm', 'CompositeAlarm']);
+  });
+});

@@ -71,6 +71,26 @@ describe('a configuration that cannot be meant', () => {
     expect(complaint(text)).toMatch(pattern);
   });
 
+  const withGate = (gate: string) => changed('passes: 2', `passes: 2\n  gates: [${gate}]`);
+  const query = 'type: prometheus, name: errors, query: up';
+
+  test.each([
+    ['{ type: http }', /gates\.0\.port: missing/],
+    ['{ type: http, port: 80, path: health }', /gates\.0\.path: begins with \//],
+    ['{ type: http, port: 80, status: 2xx }', /gates\.0\.status: write statuses as '200' or '200-299, 404'/],
+    ['{ type: http, port: 80, status: 299-200 }', /gates\.0\.status: write statuses/],
+    ['{ type: http, port: 80, matches: "(" }', /gates\.0\.matches: not a regular expression/],
+    ['{ type: alarms, names: [] }', /gates\.0\.names: /],
+    ['{ type: alarms, names: [a], insufficient_data: ignore }', /gates\.0\.insufficient_data: /],
+    [`{ ${query}, url: "http://p:9090" }`, /gates\.0: needs `min`, `max` or both/],
+    [`{ ${query}, url: "p:9090", max: 1 }`, /gates\.0\.url: write an http or https URL/],
+    [`{ ${query}, url: "http://me:secret@p:9090", max: 1 }`, /without credentials/],
+    [`{ ${query}, url: "http://p", max: 1, token: s3cret }`, /gates\.0\.token: unknown key/],
+    [`{ ${query}, url: "http://p", max: 1, token_env: A, token_file: b }`, /one of `token_env` and/],
+  ])('the gate %s is refused with its place', (gate, pattern) => {
+    expect(complaint(withGate(gate))).toMatch(pattern);
+  });
+
   test('every problem is reported at once', () => {
     const message = complaint(changed('passes: 2', 'passes: many').replace('soak: 30s', 'soak: long'));
     expect(message.split('\n')).toHaveLength(2);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Cloud, TargetObservation } from '../../pipeline/cloud/cloud.ts';
-import { drainOf } from '../../pipeline/rollout/drains/drains.ts';
+import type { Cloud, InstanceObservation, TargetObservation } from '../../pipeline/cloud/cloud.ts';
+import { type Drain, drainOf } from '../../pipeline/rollout/drains/drains.ts';
+import { httpRequest } from '../../pipeline/rollout/http.ts';
 import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { group, instance } from './group.ts';
 
@@ -15,12 +16,16 @@ function recording() {
   const context = {
     cloud,
     clock: virtualClock(),
+    http: httpRequest,
     release: 'r-1',
     group: group([], { targetGroups: ['tg-1', 'tg-2'] }),
     signal: new AbortController().signal,
   };
   return { calls, context };
 }
+
+const answerOf = (drain: Drain, one: InstanceObservation) =>
+  'seen' in drain ? drain.seen(one) : drain.poll(recording().context, one);
 
 test('a target-group drain leaves every target group, and returns to every one when it is aborted', async () => {
   const { calls, context } = recording();
@@ -43,7 +48,7 @@ test.each([
 ])('a target-group drain with targets $states is $status', async ({ states, status }) => {
   const targets = states.map((state) => ({ targetGroup: 'tg', state, reason: null }) as TargetObservation);
   const drain = drainOf({ type: 'target-group', ...policy });
-  expect(await drain.poll(recording().context, instance('i-1', { targets }))).toMatchObject({ status });
+  expect(await answerOf(drain, instance('i-1', { targets }))).toMatchObject({ status });
 });
 
 test.each([
@@ -53,5 +58,5 @@ test.each([
 ])('a command drain that exits $exit is $status', async ({ exit, status }) => {
   const argv = [process.execPath, '-e', `process.exit(${exit})`];
   const drain = drainOf({ type: 'command', name: 'leave', argv, ...policy });
-  expect(await drain.poll(recording().context, instance('i-1'))).toMatchObject({ status, source: 'leave' });
+  expect(await answerOf(drain, instance('i-1'))).toMatchObject({ status, source: 'leave' });
 });

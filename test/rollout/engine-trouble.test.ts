@@ -224,7 +224,9 @@ describe('stopping', () => {
 
   test('a signal also cuts a gate’s command short', async () => {
     const gates = [{ type: 'command' as const, name: 'hang', argv: ['sleep', '60'], timeout: '60s' }];
-    const fleet = fleetOf({ web: { desired: 1 } }, { specs: { web: { gates } } });
+    // Virtual time runs on while the command takes real time.
+    const patience = { gateDeadlineMs: 1e12, deadlineMs: 1e12 };
+    const fleet = fleetOf({ web: { desired: 1 } }, { specs: { web: { gates, ...patience } } });
     const image = await newImage(fleet);
     const stop = new AbortController();
     const started = Promise.withResolvers<void>();

@@ -10,10 +10,11 @@ import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
 import type { EntryOf, EntryType, Journal } from '../../pipeline/journal/records.ts';
 import { silent } from '../../pipeline/report/progress.ts';
 import type { RolloutDeps } from '../../pipeline/rollout/engine.ts';
+import { type Http, NoAnswer } from '../../pipeline/rollout/http.ts';
 import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
 import type { GroupSpec, WaveSpec } from '../../pipeline/rollout/spec.ts';
 import { surgeOf, unavailableOf } from '../../pipeline/rollout/view.ts';
-import { works } from '../../pipeline/simulator/model/behaviour.ts';
+import { probe, works } from '../../pipeline/simulator/model/behaviour.ts';
 import type { Group, Member, World } from '../../pipeline/simulator/model/state.ts';
 import { createSimulator, type Simulator } from '../../pipeline/simulator/simulator.ts';
 import { type VirtualClock, virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
@@ -50,6 +51,18 @@ export interface GroupOptions {
   zones?: number;
   load_balanced?: boolean;
 }
+
+/** Answers at the private address of every instance of the account, as its software works. */
+const httpInto =
+  (simulator: Simulator): Http =>
+  async ({ url }) => {
+    simulator.advance();
+    const { instances } = simulator.world;
+    const { hostname } = new URL(url);
+    const instance = Object.values(instances).find(({ privateAddress }) => privateAddress === hostname);
+    if (instance?.state !== 'running') throw new NoAnswer('no answer within 5 s');
+    return probe(simulator.world, instance);
+  };
 
 export function fleetOf(
   groups: Record<string, GroupOptions>,
@@ -119,7 +132,14 @@ export function fleetOf(
     },
   });
   const journal = createMemoryJournal('r-1', clock);
-  const deps = { cloud, journal, clock, progress: silent, signal: new AbortController().signal };
+  const deps = {
+    cloud,
+    http: httpInto(simulator),
+    journal,
+    clock,
+    progress: silent,
+    signal: new AbortController().signal,
+  };
   return {
     clock,
     simulator,

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
-import { ask, askObserved } from '../../pipeline/rollout/gates/gates.ts';
+import { askInTurn, askObserved, questionsOf, type Subject } from '../../pipeline/rollout/gates/gates.ts';
+import { httpRequest } from '../../pipeline/rollout/http.ts';
 import type { GateSpec } from '../../pipeline/rollout/spec.ts';
 import { instance, targetGroup } from './group.ts';
 
-const never = new AbortController().signal;
+const context = { http: httpRequest, signal: new AbortController().signal };
+const ask = (gates: GateSpec[], about: Subject) => askInTurn(questionsOf(gates, about), context);
 const subject = (changes: Parameters<typeof instance>[1] = {}, served = false) => ({
   release: 'r-1',
   group: 'web',
@@ -145,7 +147,7 @@ test.each([
     reason: 'no answer within 0.3 s',
   },
 ])('a command gate: $name', async ({ script, timeout, status, reason }) => {
-  expect(await ask([command(script, timeout)], subject(), never)).toMatchObject({
+  expect(await ask([command(script, timeout)], subject())).toMatchObject({
     status,
     reason: expect.stringContaining(reason),
   });
@@ -153,7 +155,7 @@ test.each([
 
 test('a command that does not exist fails instead of passing', async () => {
   const gate: GateSpec = { type: 'command', name: 'probe', argv: ['/nonexistent/probe'], timeout: '5s' };
-  expect(await ask([gate], subject(), never)).toMatchObject({ status: 'failed', source: 'probe' });
+  expect(await ask([gate], subject())).toMatchObject({ status: 'failed', source: 'probe' });
 });
 
 test('a command is told the instance in its environment, and its arguments pass no shell', async () => {
@@ -162,12 +164,11 @@ test('a command is told the instance in its environment, and its arguments pass 
     console.log([DROVER_INSTANCE_ID, DROVER_INSTANCE_ADDRESS, DROVER_INSTANCE_ZONE, DROVER_GROUP, DROVER_RELEASE, process.argv[1]].join(' '));
     process.exitCode = 75;`;
   const gate = { ...command(script), argv: [process.execPath, '-e', script, '$HOME;true'] } as GateSpec;
-  expect(await ask([gate], subject(), never)).toMatchObject({ reason: 'i-1 10.0.0.1 a web r-1 $HOME;true' });
+  expect(await ask([gate], subject())).toMatchObject({ reason: 'i-1 10.0.0.1 a web r-1 $HOME;true' });
 });
 
-test('a command does not run while something cheaper says no', async () => {
-  const gates: GateSpec[] = [{ type: 'status-checks' }, command('process.exit(3)')];
-  const booting = { statusChecks: 'initializing' as const };
-  expect(await ask(gates, subject(booting), never)).toMatchObject({ source: 'status-checks' });
-  expect(await ask(gates, subject({ lifecycle: 'Pending' }), never)).toMatchObject({ source: 'in-service' });
+test('gates are asked one after the other, and none after one that does not pass', async () => {
+  const gates = [command('process.exitCode = 75'), command('process.exitCode = 3')];
+  expect(await ask(gates, subject())).toMatchObject({ status: 'waiting' });
+  expect(await ask(gates.reverse(), subject())).toMatchObject({ status: 'failed' });
 });

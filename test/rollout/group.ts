@@ -87,6 +87,7 @@ export interface Given {
   expected?: number;
   memory?: Partial<Memory>;
   drains?: Record<string, Answer>;
+  groupAnswer?: Answer;
   now?: number;
   soaked?: boolean;
 }
@@ -110,6 +111,7 @@ export function decideOn(task: Assignment, seen: GroupObservation, given: Given 
     now: given.now ?? 1_000,
     group: seen,
     answers,
+    groupAnswer: given.groupAnswer ?? { status: 'passed', source: 'gates', reason: '' },
     drains: given.drains ?? {},
     soaked: given.soaked ?? false,
   };

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Cloud } from '../../pipeline/cloud/cloud.ts';
-import { drainOf } from '../../pipeline/rollout/drains/drains.ts';
+import { kubernetes } from '../../pipeline/rollout/drains/kubernetes.ts';
+import { httpRequest } from '../../pipeline/rollout/http.ts';
 import type { DrainSpec } from '../../pipeline/rollout/spec.ts';
 import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import {
@@ -34,6 +35,7 @@ function drain(changes: Partial<KubernetesSpec> = {}) {
   const context = {
     cloud: {} as Cloud,
     clock,
+    http: httpRequest,
     release: 'r-1',
     group: group([]),
     signal: new AbortController().signal,
@@ -47,7 +49,7 @@ function drain(changes: Partial<KubernetesSpec> = {}) {
     on_deadline: 'fail',
     ...changes,
   };
-  const made = drainOf(spec);
+  const made = kubernetes(spec);
   return {
     clock,
     start: (...ids: string[]) => made.start(context, ids),

@@ -11,6 +11,7 @@ import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
 import { releaseDirectory } from '../../pipeline/journal/releases.ts';
 import { sha256 } from '../../pipeline/json.ts';
 import { silent } from '../../pipeline/report/progress.ts';
+import { httpRequest } from '../../pipeline/rollout/http.ts';
 import type { ReleaseContext } from '../../pipeline/stages/context.ts';
 import { scan } from '../../pipeline/stages/scan.ts';
 
@@ -116,6 +117,7 @@ done
     cacheDirectory: join(directory, 'cache'),
     journal,
     cloud: {} as Cloud,
+    http: httpRequest,
     clock,
     progress: silent,
     signal: new AbortController().signal,

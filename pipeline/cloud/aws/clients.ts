@@ -3,6 +3,7 @@
  * request, because the SDK by itself waits for ever.
  */
 import { AutoScalingClient, type AutoScalingClientConfig } from '@aws-sdk/client-auto-scaling';
+import { CloudWatchClient, type CloudWatchClientConfig } from '@aws-sdk/client-cloudwatch';
 import { EC2Client, type EC2ClientConfig } from '@aws-sdk/client-ec2';
 import {
   ElasticLoadBalancingV2Client,
@@ -29,6 +30,7 @@ export interface AwsOptions {
 
 export interface Connection {
   autoScaling: AutoScalingClient;
+  cloudWatch: CloudWatchClient;
   ec2: EC2Client;
   elb: ElasticLoadBalancingV2Client;
   sts: STSClient;
@@ -62,6 +64,7 @@ export function connect(options: AwsOptions): Connection {
   const address = { region: options.region, endpoint: options.endpoint ?? null };
   const clients = {
     autoScaling: new AutoScalingClient(config),
+    cloudWatch: new CloudWatchClient(config as CloudWatchClientConfig),
     ec2: new EC2Client(config as EC2ClientConfig),
     elb: new ElasticLoadBalancingV2Client(config as ElasticLoadBalancingV2ClientConfig),
     sts: new STSClient(config as STSClientConfig),

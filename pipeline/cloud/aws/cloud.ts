@@ -1,10 +1,11 @@
 /**
- * The cloud port over the AWS SDK: EC2, EC2 Auto Scaling, Elastic Load Balancing v2 and STS. The only importer of
- * @aws-sdk in Drover. It translates; it decides nothing about a rollout.
+ * The cloud port over the AWS SDK: EC2, EC2 Auto Scaling, Elastic Load Balancing v2, CloudWatch and STS. The only
+ * importer of @aws-sdk in Drover. It translates; it decides nothing about a rollout.
  */
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import type { Cloud } from '../cloud.ts';
+import { alarmReader } from './alarms.ts';
 import { type AwsOptions, connect } from './clients.ts';
 import { clusterTokens } from './cluster-token.ts';
 import { groupMutations } from './groups.ts';
@@ -28,6 +29,7 @@ export function createAwsCloud(options: AwsOptions): Cloud {
       return { provider: options.provider, ...address, account: Account! };
     },
     observe: observer(connection),
+    alarms: alarmReader(connection),
     ...images(connection),
     ...groupMutations(connection),
     clusterToken: clusterTokens(options),

@@ -21,6 +21,7 @@ export const adapterActions: Readonly<Record<`${string}:${string}`, Scope>> = {
   'autoscaling:SuspendProcesses': 'group',
   'autoscaling:TerminateInstanceInAutoScalingGroup': 'group',
   'autoscaling:UpdateAutoScalingGroup': 'group',
+  'cloudwatch:DescribeAlarms': 'read',
   'ec2:CreateLaunchTemplateVersion': 'template',
   'ec2:DescribeImages': 'read',
   'ec2:DescribeInstanceStatus': 'read',

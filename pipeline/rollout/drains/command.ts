@@ -4,12 +4,12 @@
  */
 import { runCommand } from '../command.ts';
 import type { DrainSpec } from '../spec.ts';
-import type { Drain } from './drains.ts';
+import type { AskedDrain } from './drains.ts';
 
 /** One run may take this long before it is asked again; the whole drain has its own deadline. */
 const runTimeoutMs = 30_000;
 
-export const command = (spec: Extract<DrainSpec, { type: 'command' }>): Drain => ({
+export const command = (spec: Extract<DrainSpec, { type: 'command' }>): AskedDrain => ({
   name: spec.name,
   start: async () => {},
   async poll({ release, group, signal }, instance) {

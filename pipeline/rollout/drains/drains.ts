@@ -1,10 +1,11 @@
 /**
- * Moving work off an instance before it is terminated. Every kind of drain can be started, polled and aborted;
- * start and abort are idempotent, because a resumed release repeats them. Order, deadlines and what happens at
- * them are not decided here (drainage.ts).
+ * Moving work off an instance before it is terminated. Every kind of drain can be started, asked how far it is, and
+ * aborted; start and abort are idempotent, because a resumed release repeats them. Order, deadlines and what happens
+ * at them are not decided here (drainage.ts).
  */
 import type { Clock } from '../../clock.ts';
 import type { Cloud, GroupObservation, InstanceObservation } from '../../cloud/cloud.ts';
+import type { Http } from '../http.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import { command } from './command.ts';
@@ -14,18 +15,30 @@ import { targetGroup } from './target-group.ts';
 export interface DrainContext {
   cloud: Cloud;
   clock: Clock;
+  http: Http;
   release: string;
   group: GroupObservation;
   signal: AbortSignal;
 }
 
-export interface Drain {
+interface Steps {
   /** Shown as the source of its answers. */
   name: string;
   start(context: DrainContext, instances: readonly string[]): Promise<void>;
-  poll(context: DrainContext, instance: InstanceObservation): Promise<Answer>;
   abort(context: DrainContext, instances: readonly string[]): Promise<void>;
 }
+
+export interface SeenDrain extends Steps {
+  /** How far it is, from what was observed. */
+  seen(instance: InstanceObservation): Answer;
+}
+
+export interface AskedDrain extends Steps {
+  /** How far it is, by asking, in bounded time. It is asked beside the loop, again and again. */
+  poll(context: DrainContext, instance: InstanceObservation): Promise<Answer>;
+}
+
+export type Drain = SeenDrain | AskedDrain;
 
 export function drainOf(spec: DrainSpec): Drain {
   switch (spec.type) {

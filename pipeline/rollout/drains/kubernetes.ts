@@ -11,11 +11,11 @@ import { evict } from '../kubernetes/evictions.ts';
 import { listed, nameOf, sorted } from '../kubernetes/pods.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
-import type { Drain, DrainContext } from './drains.ts';
+import type { AskedDrain, DrainContext } from './drains.ts';
 
 const source = 'kubernetes';
 
-export const kubernetes = (spec: Extract<DrainSpec, { type: 'kubernetes' }>): Drain => ({
+export const kubernetes = (spec: Extract<DrainSpec, { type: 'kubernetes' }>): AskedDrain => ({
   name: source,
 
   /** All at once, before the first pod is evicted, so that none moves from one victim to the next. */

@@ -2,16 +2,16 @@
  * Deregisters the instance from every target group of its group: the load balancer sends it nothing new and waits
  * for open connections, at most the target group's deregistration delay. Drained once no target group knows it.
  */
-import type { Drain } from './drains.ts';
+import type { SeenDrain } from './drains.ts';
 
-export const targetGroup: Drain = {
+export const targetGroup: SeenDrain = {
   name: 'target-group',
 
   async start({ cloud, group }, instances) {
     for (const arn of group.targetGroups) await cloud.deregisterTargets(arn, instances);
   },
 
-  async poll(_context, { targets }) {
+  seen({ targets }) {
     const busy = targets.find(({ state }) => state !== 'unused');
     const source = 'target-group';
     return busy

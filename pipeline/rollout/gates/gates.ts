@@ -1,12 +1,16 @@
 /**
  * The gates of a group, asked about one instance and combined: the first that failed speaks for all, else the first
- * that waits, else they passed. A gate that cannot be asked has failed. How often an answer must repeat, and by
- * when, is not decided here (health.ts).
+ * that waits, else they passed. A gate that cannot be asked has not passed. Some answer from what was observed,
+ * without a call; others take a question of their own. Gates over the group as a whole are in group.ts; how often an
+ * answer must repeat, and by when, is not decided here (health.ts).
  */
 import type { InstanceObservation } from '../../cloud/cloud.ts';
+import type { Http } from '../http.ts';
+import type { Reply } from '../questions.ts';
 import type { GateSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import { command } from './command.ts';
+import { http } from './http.ts';
 import { inService } from './in-service.ts';
 import { statusChecks } from './status-checks.ts';
 import { targetHealth } from './target-health.ts';
@@ -19,30 +23,32 @@ export interface Subject {
   served: boolean;
 }
 
-/** What observation already says, without a call. */
+/** What a question needs of the world. */
+export interface GateContext {
+  http: Http;
+  signal: AbortSignal;
+}
+
+/** What observation already says. */
 export function askObserved(gates: readonly GateSpec[], subject: Subject): Answer {
   return combined(gates.flatMap((gate) => observed(gate, subject) ?? []));
 }
 
-/** All gates. Commands run only when everything cheaper has passed. */
-export async function ask(
-  gates: readonly GateSpec[],
-  subject: Subject,
-  signal: AbortSignal,
-): Promise<Answer> {
-  const cheap = askObserved(gates, subject);
-  if (cheap.status !== 'passed') return cheap;
-  // Whatever gates there are: an instance that is not in service yet may not even have an address.
-  const lifecycle = inService(subject);
-  if (lifecycle.status !== 'passed') return lifecycle;
+type Question = (context: GateContext) => Promise<Answer>;
+
+/** The gates that have to be asked about the instance, in their order; none when observation says all. */
+export const questionsOf = (gates: readonly GateSpec[], subject: Subject): Question[] =>
+  gates.flatMap((gate) => question(gate, subject) ?? []);
+
+/** One after the other, until one does not pass. */
+export async function askInTurn(questions: readonly Question[], context: GateContext): Promise<Answer> {
   const answers: Answer[] = [];
-  for (const gate of gates) {
-    if (gate.type !== 'command') continue;
-    const answer = await command(gate, subject, signal);
-    if (answer.status !== 'passed') return answer;
+  for (const ask of questions) {
+    const answer = await ask(context);
     answers.push(answer);
+    if (answer.status !== 'passed') break;
   }
-  return combined([cheap, ...answers]);
+  return combined(answers);
 }
 
 function observed(gate: GateSpec, subject: Subject): Answer | null {
@@ -53,15 +59,38 @@ function observed(gate: GateSpec, subject: Subject): Answer | null {
       return statusChecks(subject);
     case 'target-health':
       return targetHealth(subject);
-    case 'command':
+    default:
       return null;
   }
 }
 
-const combined = (answers: Answer[]): Answer =>
-  answers.find(({ status }) => status === 'failed') ??
-  answers.find(({ status }) => status === 'waiting') ?? {
+function question(gate: GateSpec, subject: Subject): Question | null {
+  switch (gate.type) {
+    case 'command':
+      return ({ signal }) => command(gate, subject, signal);
+    case 'http':
+      return (context) => http(gate, subject, context);
+    default:
+      return null;
+  }
+}
+
+/** The newest answer, marked as standing once it has been taken; while there is none, that it is waited for. */
+export function standingOf({ answer, isNew }: Reply<Answer>, source: string): Answer {
+  if (!answer) return { status: 'waiting', source, reason: 'not answered yet' };
+  return isNew ? answer : { ...answer, standing: true };
+}
+
+/** Together they have said something new only if every one of them has. */
+export function combined(answers: readonly Answer[]): Answer {
+  const speaker =
+    answers.find(({ status }) => status === 'failed') ?? answers.find(({ status }) => status === 'waiting');
+  if (speaker) return speaker;
+  const isStanding = answers.some(({ standing }) => standing);
+  return {
     status: 'passed',
     source: 'gates',
     reason: answers.map(({ reason }) => reason).join('; '),
+    ...(isStanding && { standing: true }),
   };
+}
