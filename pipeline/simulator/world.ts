@@ -62,6 +62,7 @@ export function emptyWorld(
     keyPairs: {},
     securityGroups: {},
     tokens: {},
+    buckets: {},
     faults: [],
     clockOffsetMs: 0,
   };

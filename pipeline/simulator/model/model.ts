@@ -12,6 +12,7 @@ import { activeRefresh } from './refresh-state.ts';
 import { enterService, memberDrained, memberGone, rebalance, reconcile } from './scaling.ts';
 import type { Event, Group, Instance, Member, World } from './state.ts';
 import { checkTarget, forgetDrained, forgetInstance, recheckTargets } from './targets.ts';
+import { forgetToken } from './tokens.ts';
 
 /**
  * Brings the world to `toMs`; a time in its past changes nothing. `observe` is called after every event, for
@@ -68,6 +69,9 @@ function apply(world: World, event: Event): void {
       if (instance) terminate(world, instance, 'Server.SpotInstanceTermination');
       return;
     }
+    case 'token.expires':
+      forgetToken(world, event.key);
+      return;
     case 'fault.begins':
       beginFault(world, event.id);
       return;

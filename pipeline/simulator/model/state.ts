@@ -62,6 +62,8 @@ export interface Instance {
   id: string;
   serial: number;
   reservationId: string;
+  /** Of the RunInstances that launched it. */
+  clientToken: string | null;
   imageId: string;
   instanceType: string;
   zone: string;
@@ -321,6 +323,7 @@ export type Happening =
   | { kind: 'group.refresh'; group: string }
   | { kind: 'member.drained'; group: string; id: string }
   | { kind: 'fault.begins'; id: number }
+  | { kind: 'token.expires'; key: string }
   | { kind: 'instance.fails'; id: string; life: number; of: FaultOf<'death'>['of'] }
   | { kind: 'instance.notice'; id: string; life: number; noticeMs: number }
   | { kind: 'instance.reclaimed'; id: string; life: number };
@@ -354,8 +357,10 @@ export interface World {
   alarms: Record<string, Alarm>;
   keyPairs: Record<string, KeyPair>;
   securityGroups: Record<string, SecurityGroup>;
-  /** ClientToken per operation → digest of the request and the answer it got. */
-  tokens: Record<string, { request: string; answer: Json }>;
+  /** Operation and ClientToken → the request, the answer it got, and until when both count (null: no end yet). */
+  tokens: Record<string, { request: string; answer: Json; expiresAt: number | null }>;
+  /** Request limits: tokens left in each bucket. */
+  buckets: Record<string, { tokens: number; at: number }>;
   faults: StandingFault[];
   /** What the API's clock is ahead of the world's. */
   clockOffsetMs: number;
