@@ -207,7 +207,7 @@ describe('what others do meanwhile', () => {
       await fleet.clock.sleep(atMs);
       fleet.simulator.advance();
       const members = Object.values(fleet.world.groups.web!.members);
-      const victim = members.find((m) => m.template.version === version && m.lifecycle === 'InService')!;
+      const victim = members.find((m) => m.template!.version === version && m.lifecycle === 'InService')!;
       fleet.settling.web = fleet.clock.now() + 180_000;
       terminate(fleet.world, fleet.world.instances[victim.instanceId]!);
     };

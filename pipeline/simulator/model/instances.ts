@@ -24,6 +24,7 @@ export interface LaunchRequest {
   instanceType: string;
   subnetId: string;
   groupName: string | null;
+  spot: boolean;
   keyName: string | null;
   securityGroupIds: string[];
   /** Overrides and additions to the image's own devices, by device name. */
@@ -81,6 +82,7 @@ export function launch(world: World, request: LaunchRequest): Instance {
     conduct: conductFor(world, image, { id, zone: subnet.zone, groupName, tags }),
     life: 0,
     groupName,
+    spot: request.spot,
     keyName: request.keyName,
     securityGroupIds: request.securityGroupIds,
     volumes: [],

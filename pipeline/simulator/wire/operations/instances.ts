@@ -127,6 +127,7 @@ function instanceShape(world: World, instance: Instance, launchIndex = 0): Insta
     StateTransitionReason: instance.stateReason ? 'User initiated' : '',
     InstanceType: instance.instanceType as InstanceShape['InstanceType'],
     LaunchTime: new Date(instance.launchedAt),
+    InstanceLifecycle: instance.spot ? 'spot' : undefined,
     AmiLaunchIndex: launchIndex,
     ClientToken: instance.clientToken ?? '',
     Placement: { AvailabilityZone: instance.zone, GroupName: '', Tenancy: 'default' },
