@@ -167,6 +167,7 @@ export const defaultSpec = (group: string): GroupSpec => ({
   group,
   environment: 'production',
   wave: 'all',
+  strategy: { type: 'rolling' },
   surge: { instances: 1 },
   unavailable: { instances: 0 },
   gates: [{ type: 'in-service' }, { type: 'status-checks' }, { type: 'target-health' }],
