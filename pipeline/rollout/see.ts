@@ -48,7 +48,7 @@ export function see(
 }
 
 function gatesOn(
-  { questions, http }: Eyes,
+  { cloud, clock, http, questions }: Eyes,
   assignment: Assignment,
   memory: Memory,
   instance: InstanceObservation,
@@ -65,7 +65,9 @@ function gatesOn(
   // Whatever gates there are: an instance that is not in service yet may not even have an address.
   const lifecycle = inService(subject);
   if (lifecycle.status !== 'passed') return lifecycle;
-  const reply = questions.ask(`gates ${instance.id}`, (signal) => askInTurn(open, { http, signal }));
+  const reply = questions.ask(`gates ${instance.id}`, (signal) =>
+    askInTurn(open, { cloud, clock, http, signal }),
+  );
   return combined([observed, standingOf(reply, 'gates')]);
 }
 

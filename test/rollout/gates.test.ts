@@ -1,10 +1,17 @@
 import { expect, test } from 'vitest';
+import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import { askInTurn, askObserved, questionsOf, type Subject } from '../../pipeline/rollout/gates/gates.ts';
 import { httpRequest } from '../../pipeline/rollout/http.ts';
 import type { GateSpec } from '../../pipeline/rollout/spec.ts';
+import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { instance, targetGroup } from './group.ts';
 
-const context = { http: httpRequest, signal: new AbortController().signal };
+const context = {
+  cloud: {} as Cloud,
+  clock: virtualClock(),
+  http: httpRequest,
+  signal: new AbortController().signal,
+};
 const ask = (gates: GateSpec[], about: Subject) => askInTurn(questionsOf(gates, about), context);
 const subject = (changes: Parameters<typeof instance>[1] = {}, served = false) => ({
   release: 'r-1',

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
-import type { InstanceObservation } from '../../pipeline/cloud/cloud.ts';
+import type { Cloud, InstanceObservation } from '../../pipeline/cloud/cloud.ts';
 import { configSchema } from '../../pipeline/config/schema.ts';
 import { askInTurn, questionsOf } from '../../pipeline/rollout/gates/gates.ts';
 import { type Http, type HttpRequest, NoAnswer } from '../../pipeline/rollout/http.ts';
 import type { GateSpec } from '../../pipeline/rollout/spec.ts';
+import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { instance } from './group.ts';
 
 /** A gate as the configuration gives it, with its defaults. */
@@ -12,7 +13,7 @@ const gateOf = (keys: object): GateSpec =>
 
 const ask = (keys: object, http: Http, served = false, changes: Partial<InstanceObservation> = {}) => {
   const subject = { release: 'r-1', group: 'web', instance: instance('i-1', changes), served };
-  const context = { http, signal: new AbortController().signal };
+  const context = { cloud: {} as Cloud, clock: virtualClock(), http, signal: new AbortController().signal };
   return askInTurn(questionsOf([gateOf(keys)], subject), context);
 };
 const answering =

@@ -4,7 +4,8 @@
  * without a call; others take a question of their own. Gates over the group as a whole are in group.ts; how often an
  * answer must repeat, and by when, is not decided here (health.ts).
  */
-import type { InstanceObservation } from '../../cloud/cloud.ts';
+import type { Clock } from '../../clock.ts';
+import type { Cloud, InstanceObservation } from '../../cloud/cloud.ts';
 import type { Http } from '../http.ts';
 import type { Reply } from '../questions.ts';
 import type { GateSpec } from '../spec.ts';
@@ -12,6 +13,7 @@ import type { Answer } from '../state.ts';
 import { command } from './command.ts';
 import { http } from './http.ts';
 import { inService } from './in-service.ts';
+import { kubernetes } from './kubernetes.ts';
 import { statusChecks } from './status-checks.ts';
 import { targetHealth } from './target-health.ts';
 
@@ -25,6 +27,8 @@ export interface Subject {
 
 /** What a question needs of the world. */
 export interface GateContext {
+  cloud: Cloud;
+  clock: Clock;
   http: Http;
   signal: AbortSignal;
 }
@@ -70,6 +74,8 @@ function question(gate: GateSpec, subject: Subject): Question | null {
       return ({ signal }) => command(gate, subject, signal);
     case 'http':
       return (context) => http(gate, subject, context);
+    case 'kubernetes':
+      return (context) => kubernetes(gate, subject, context);
     default:
       return null;
   }

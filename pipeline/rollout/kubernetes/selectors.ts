@@ -69,7 +69,7 @@ const hostNetworkToleration: V1Toleration = {
 /** Whether the DaemonSet controller keeps a pod on this node: by node selector, required affinity and taints. */
 export function wants(daemonSet: V1DaemonSet, node: V1Node): boolean {
   const pod = daemonSet.spec?.template.spec;
-  if (!pod) return false;
+  if (!pod || (pod.nodeName && pod.nodeName !== node.metadata?.name)) return false;
   const labels = node.metadata?.labels ?? {};
   if (!Object.entries(pod.nodeSelector ?? {}).every(([key, value]) => labels[key] === value)) return false;
   const required = pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
