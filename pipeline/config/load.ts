@@ -59,7 +59,7 @@ export function parseYaml<S extends z.ZodType>(
     const { offset, shown } = locate(document, path);
     return `${at(offset)}: ${shown}${message}`;
   };
-  const parsed = schema.safeParse(document.toJS());
+  const parsed = schema.safeParse(document.toJS(), { reportInput: true });
   if (!parsed.success) throw refuse(parsed.error.issues.flatMap(explain).map(place));
   const problems = check(parsed.data);
   if (problems.length > 0) throw refuse(problems.map(place));

@@ -53,5 +53,72 @@ export const kubernetesDrain = z
   })
   .meta({ description: 'cordon the node and evict its pods; DaemonSet and mirror pods stay' });
 
+export /** It stands in the journal and the evidence: no user, no password. */
+const serviceUrl = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && /^https?:\/\/[^@]+$/.test(text),
+    'write an http or https URL without credentials; a token is named by token_env or token_file',
+  );
+
+/** Where the token for a service comes from. */
+export const tokenSource = {
+  token: z
+    .never(
+      'a token never stands in this file: name a variable (token_env) or a file (token_file) that holds it',
+    )
+    .optional(),
+  token_env: text.optional().meta({ description: 'variable that holds the token' }),
+  token_file: text.optional().meta({ description: 'file that holds the token' }),
+};
+/** What an object's keys cannot say about `tokenSource`. */
+export const oneToken = [
+  ({ token_env, token_file }: TokenSource) => !token_env || !token_file,
+  'one of `token_env` and `token_file`',
+] as const;
+export interface TokenSource {
+  token_env?: string | undefined;
+  token_file?: string | undefined;
+}
+
+const serviceAccess = {
+  ...tokenSource,
+  ca_file: text.optional().meta({ description: 'certificate authorities (PEM), instead of the system’s' }),
+  server_name: text.optional().meta({ description: 'the name its certificate is for, when not its address' }),
+};
+export interface ServiceAccess extends TokenSource {
+  ca_file?: string | undefined;
+  server_name?: string | undefined;
+}
+
+/** A service on the instance itself, asked at its private address. */
+const onInstance = (port: number) => ({
+  scheme: z.enum(['http', 'https']).default('https'),
+  port: z.int().min(1).max(65_535).default(port),
+});
+
+export const nomadDrain = z
+  .strictObject({
+    type: z.literal('nomad'),
+    address: serviceUrl.meta({ description: 'of a server or of the load balancer before them' }),
+    instance_id: text.default('unique.platform.aws.instance-id').meta({
+      description: 'attribute or meta key of a client that holds the id of its instance',
+    }),
+    ...serviceAccess,
+    ...deadlines,
+  })
+  .refine(...oneToken)
+  .meta({ description: 'drain the Nomad client until its drain is complete and its allocations have ended' });
+
+export const vaultDrain = z
+  .strictObject({ type: z.literal('vault'), ...onInstance(8200), ...serviceAccess, ...deadlines })
+  .refine(...oneToken)
+  .meta({ description: 'step down where Vault is active; done when it is a standby and another is active' });
+
+export const consulDrain = z
+  .strictObject({ type: z.literal('consul'), ...onInstance(8501), ...serviceAccess, ...deadlines })
+  .refine(...oneToken)
+  .meta({ description: 'leave the datacenter; a server only once it can be spared' });
+
 export type KubernetesCluster = z.output<typeof kubernetesCluster>;
 export type KubernetesDrain = Pick<z.output<typeof kubernetesDrain>, 'bare_pods' | 'local_data'>;

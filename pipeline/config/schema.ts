@@ -5,7 +5,16 @@
  */
 import { z } from 'zod';
 import { duration } from './duration.ts';
-import { kubernetesDrain } from './orchestrators.ts';
+import {
+  consulDrain,
+  kubernetesDrain,
+  kubernetesGate,
+  nomadDrain,
+  oneToken,
+  serviceUrl,
+  tokenSource,
+  vaultDrain,
+} from './orchestrators.ts';
 
 export { parseDurationMs } from './duration.ts';
 
@@ -25,14 +34,6 @@ const size = z.union([
 ]);
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, 'letters, digits and . _ / - only');
-
-/** It stands in the journal and the evidence: no user, no password. */
-const serviceUrl = z
-  .string()
-  .refine(
-    (text) => URL.canParse(text) && /^https?:\/\/[^@]+$/.test(text),
-    'write an http or https URL without credentials; a token is named by token_env or token_file',
-  );
 
 const regularExpression = z.string().refine((text) => {
   try {
@@ -97,15 +98,15 @@ const gate = z.discriminatedUnion('type', [
       query: z.string().min(1).meta({ description: 'instant query that gives a vector or a scalar' }),
       min: z.number().optional(),
       max: z.number().optional(),
-      token_env: z.string().min(1).optional().meta({ description: 'variable that holds a bearer token' }),
-      token_file: z.string().min(1).optional().meta({ description: 'file that holds a bearer token' }),
+      ...tokenSource,
       timeout: duration.default('10s'),
     })
     .refine(({ min, max }) => min !== undefined || max !== undefined, 'needs `min`, `max` or both')
-    .refine(({ token_env, token_file }) => !token_env || !token_file, 'one of `token_env` and `token_file`')
+    .refine(...oneToken)
     .meta({
       description: 'every value must lie within the limits, before, while and after the group is rolled',
     }),
+  kubernetesGate,
 ]);
 
 const drain = z.discriminatedUnion('type', [
@@ -126,27 +127,9 @@ const drain = z.discriminatedUnion('type', [
     })
     .meta({ description: 'run until exit 0; 75 (EX_TEMPFAIL) means not yet; anything else fails' }),
   kubernetesDrain,
-]);
-
-const strategy = z.discriminatedUnion('type', [
-  z
-    .strictObject({ type: z.literal('rolling') })
-    .meta({ description: 'whenever surge and unavailable leave room, the next instance' }),
-  z
-    .strictObject({
-      type: z.literal('canary'),
-      size: size
-        .refine((value) => Number.parseInt(String(value), 10) > 0, 'a canary has at least one instance')
-        .default(1)
-        .meta({ description: 'instances on the new image until they have soaked' }),
-      soak: duration
-        .default('10m')
-        .meta({ description: 'what their gates must hold before the others follow' }),
-    })
-    .meta({
-      description:
-        'a few first, then rolling; with a surge of at least their number an abort has nothing to launch again',
-    }),
+  nomadDrain,
+  vaultDrain,
+  consulDrain,
 ]);
 
 /** The words and the default of Auto Scaling's own instance refresh. */
@@ -154,7 +137,6 @@ const held = z.enum(['wait', 'ignore', 'replace']);
 
 /** How a group is rolled. Every key may be set for all, per environment, per group and for emergencies. */
 const rolloutKeys = {
-  strategy,
   surge: size.meta({ description: 'instances above desired while rolling' }),
   unavailable: size.meta({ description: 'instances below desired while rolling' }),
   gates: z.array(gate).min(1).meta({ description: 'all must pass before an instance counts as serving' }),
@@ -169,7 +151,6 @@ const rolloutKeys = {
 const rolloutOverrides = z.strictObject(rolloutKeys).partial();
 
 const rollout = z.strictObject({
-  strategy: rolloutKeys.strategy.default({ type: 'rolling' }),
   surge: rolloutKeys.surge.default(1),
   unavailable: rolloutKeys.unavailable.default(0),
   gates: rolloutKeys.gates.default([
@@ -255,6 +236,5 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>;
 export type GateConfig = z.output<typeof gate>;
 export type DrainConfig = z.output<typeof drain>;
-export type StrategyConfig = z.output<typeof strategy>;
 export type RolloutOverrides = z.output<typeof rolloutOverrides>;
 export type Size = z.output<typeof size>;

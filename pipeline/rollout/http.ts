@@ -16,12 +16,14 @@ export interface HttpRequest {
   body?: string;
   timeoutMs: number;
   /** For https. Left out: the certificate is verified against the system's authorities for the URL's host. */
-  tls?: { verify: false } | { ca: string };
+  tls?: { verify: false } | { ca?: string; servername?: string };
+  /** A larger answer is cut. Left out: a megabyte. */
+  bodyLimitBytes?: number;
 }
 
 export interface HttpAnswer {
   status: number;
-  /** As text; cut at `bodyLimit`. */
+  /** As text; cut at the request's limit. */
   body: string;
 }
 
@@ -32,14 +34,16 @@ export type Http = (request: HttpRequest, signal: AbortSignal) => Promise<HttpAn
 export class NoAnswer extends Error {}
 
 /** Health pages and query results are small; what is larger is not kept in memory a thousand times over. */
-const bodyLimit = 1024 * 1024;
+const bodyLimitBytesUsual = 1024 * 1024;
 
 export const httpRequest: Http = async (request, signal) => {
-  const { method, url, headers, body, timeoutMs, tls = {} } = request;
+  const { method, url, headers, body, timeoutMs, tls = {}, bodyLimitBytes = bodyLimitBytesUsual } = request;
   const limit = AbortSignal.timeout(timeoutMs);
   const options = {
     method,
     headers: { connection: 'close', ...headers, ...(body !== undefined && lengthOf(body)) },
+    // Not the shared agent, which NODE_USE_ENV_PROXY sends through a proxy.
+    agent: false,
     signal: AbortSignal.any([signal, limit]),
     ...('verify' in tls ? { rejectUnauthorized: false } : tls),
   };
@@ -50,13 +54,13 @@ export const httpRequest: Http = async (request, signal) => {
         const chunks: Buffer[] = [];
         let size = 0;
         const done = (): void => {
-          const text = Buffer.concat(chunks).subarray(0, bodyLimit).toString('utf8');
+          const text = Buffer.concat(chunks).subarray(0, bodyLimitBytes).toString('utf8');
           resolve({ status: incoming.statusCode!, body: text });
         };
         incoming.on('data', (chunk: Buffer) => {
           chunks.push(chunk);
           size += chunk.length;
-          if (size < bodyLimit) return;
+          if (size < bodyLimitBytes) return;
           done();
           incoming.destroy();
         });

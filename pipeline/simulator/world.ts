@@ -62,7 +62,6 @@ export function emptyWorld(
     keyPairs: {},
     securityGroups: {},
     tokens: {},
-    buckets: {},
     faults: [],
     clockOffsetMs: 0,
   };

@@ -85,21 +85,13 @@ describe('a configuration that cannot be meant', () => {
     [`{ ${query}, url: "http://p:9090" }`, /gates\.0: needs `min`, `max` or both/],
     [`{ ${query}, url: "p:9090", max: 1 }`, /gates\.0\.url: write an http or https URL/],
     [`{ ${query}, url: "http://me:secret@p:9090", max: 1 }`, /without credentials/],
-    [`{ ${query}, url: "http://p", max: 1, token: s3cret }`, /gates\.0\.token: unknown key/],
+    [
+      `{ ${query}, url: "http://p", max: 1, token: s3cret }`,
+      /gates\.0\.token: a token never stands in this file/,
+    ],
     [`{ ${query}, url: "http://p", max: 1, token_env: A, token_file: b }`, /one of `token_env` and/],
   ])('the gate %s is refused with its place', (gate, pattern) => {
     expect(complaint(withGate(gate))).toMatch(pattern);
-  });
-
-  test.each([
-    ['canary', /strategy: /],
-    ['{ type: blue-green }', /strategy(\.type)?: /],
-    ['{ type: canary, size: 0 }', /strategy\.size: a canary has at least one instance/],
-    ['{ type: canary, size: 0% }', /strategy\.size: a canary has at least one instance/],
-    ['{ type: canary, soak: long }', /strategy\.soak: write a duration/],
-    ['{ type: rolling, size: 1 }', /strategy\.size: unknown key/],
-  ])('the strategy %s is refused with its place', (strategy, pattern) => {
-    expect(complaint(changed('passes: 2', `passes: 2\n  strategy: ${strategy}`))).toMatch(pattern);
   });
 
   test('every problem is reported at once', () => {
@@ -155,17 +147,6 @@ describe('settings of a wave', () => {
   test('an emergency soaks for less, in staging and in production', () => {
     expect(soaks(true, 'staging')).toEqual([10_000]);
     expect(soaks(true, 'production')).toEqual([5000, 5000, 5000]);
-  });
-
-  test('a canary is resolved per group, like every other setting', () => {
-    const text = changed('{ surge: 1 }', '{ surge: 1, strategy: { type: canary, size: 25%, soak: 2m } }');
-    const waves = planWaves(parseConfig(text, 'drover.yaml'), 'production', false);
-    const strategies = waves.flatMap((wave) => wave.groups.map(({ group, strategy }) => [group, strategy]));
-    expect(Object.fromEntries(strategies)).toEqual({
-      'web-a': { type: 'rolling' },
-      'web-b': { type: 'rolling' },
-      worker: { type: 'canary', size: { fraction: 0.25 }, soakMs: 120_000 },
-    });
   });
 
   test("an emergency's surge wins over every other, a group's own included", () => {

@@ -9,8 +9,11 @@ import type { Http } from '../http.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import { command } from './command.ts';
+import { consul } from './consul.ts';
 import { kubernetes } from './kubernetes.ts';
+import { nomad } from './nomad.ts';
 import { targetGroup } from './target-group.ts';
+import { vault } from './vault.ts';
 
 export interface DrainContext {
   cloud: Cloud;
@@ -48,5 +51,11 @@ export function drainOf(spec: DrainSpec): Drain {
       return command(spec);
     case 'kubernetes':
       return kubernetes(spec);
+    case 'nomad':
+      return nomad(spec);
+    case 'vault':
+      return vault(spec);
+    case 'consul':
+      return consul(spec);
   }
 }

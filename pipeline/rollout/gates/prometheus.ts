@@ -3,13 +3,12 @@
  * queries"): every value of the result must lie within the limits. A result without values, or one that is not a
  * number (0/0: no traffic), says nothing, so it is waited for; a query the server refuses has failed.
  */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { parseDurationMs } from '../../config/schema.ts';
-import { reasonOf } from '../../errors.ts';
 import { NoAnswer } from '../http.ts';
 import type { GateSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
+import { tokenOf } from '../token.ts';
 import type { GateContext } from './gates.ts';
 
 type PrometheusGate = Extract<GateSpec, { type: 'prometheus' }>;
@@ -109,22 +108,5 @@ function jsonOf(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return null;
-  }
-}
-
-/** Never from the configuration itself, which the journal and the evidence hold; read anew because tokens expire. */
-async function tokenOf({
-  token_env,
-  token_file,
-}: PrometheusGate): Promise<{ value: string | null } | { missing: string }> {
-  if (token_env !== undefined) {
-    const value = process.env[token_env];
-    return value ? { value } : { missing: `the environment has no ${token_env}` };
-  }
-  if (token_file === undefined) return { value: null };
-  try {
-    return { value: (await readFile(token_file, 'utf8')).trim() };
-  } catch (error) {
-    return { missing: `the token cannot be read: ${reasonOf(error)}` };
   }
 }

@@ -5,11 +5,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { NormalizedSchema } from '@smithy/core/schema';
-import { reasonOf } from '../../errors.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Loss } from '../model/interference.ts';
 import type { World } from '../model/state.ts';
-import { call, count, type Gaps, mutates } from './call.ts';
+import { call, type Gaps, mutates } from './call.ts';
 import { readQuery } from './query.ts';
 import { absentService, type Service, services } from './services.ts';
 import { type Envelope, writeAnswer, writeError } from './xml.ts';
@@ -39,31 +38,20 @@ export function answer(world: World, request: WireRequest, gaps: Gaps): WireAnsw
   const service = findService(request, parameters);
   try {
     requireSignature(request, parameters, service);
-    if (name === '') {
-      throw new ServiceError('MissingAction', 'The request is missing an action or a required parameter.');
-    }
     const read = (schema: NormalizedSchema) => readQuery(parameters, schema, service.dialect);
     const { schema, output, lost } = call(world, service, name, read, gaps);
-    const write = (envelope: Envelope) => writeAnswer(envelope, schema, output);
-    return { ...respond(world, service, name, 200, write), lost };
+    return { ...respond(service, name, 200, (envelope) => writeAnswer(envelope, schema, output)), lost };
   } catch (error) {
-    if (error instanceof ServiceError) return errorAnswer(world, service, name, error);
-    const broken = brokenBy(error);
-    count(gaps, `${service.signingName}:${name} failed: ${broken.message}`);
-    return errorAnswer(world, service, name, broken);
+    if (error instanceof ServiceError) return errorAnswer(service, name, error);
+    throw error;
   }
 }
 
 /** The error in the shape of the service's protocol. */
-export const errorAnswer = (
-  world: World,
-  service: Service,
-  operation: string,
-  error: ServiceError,
-): WireAnswer => respond(world, service, operation, error.status, (envelope) => writeError(envelope, error));
+export const errorAnswer = (service: Service, operation: string, error: ServiceError): WireAnswer =>
+  respond(service, operation, error.status, (envelope) => writeError(envelope, error));
 
 function respond(
-  world: World,
   service: Service,
   operation: string,
   status: number,
@@ -71,23 +59,17 @@ function respond(
 ): WireAnswer {
   const { dialect, namespace } = service;
   const requestId = randomUUID();
-  const { clockOffsetMs } = world;
   return {
     status,
     headers: {
       'content-type': dialect === 'ec2Query' ? 'text/xml;charset=UTF-8' : 'text/xml',
       'x-amzn-requestid': requestId,
-      date: new Date(world.now + clockOffsetMs).toUTCString(),
     },
-    body: write({ dialect, namespace, operation, requestId, clockOffsetMs }),
+    body: write({ dialect, namespace, operation, requestId }),
     mutated: mutates(operation),
     lost: null,
   };
 }
-
-/** A defect of the simulator: counted, and in AWS's shape, so that it neither ends the host nor confuses clients. */
-const brokenBy = (error: unknown): ServiceError =>
-  new ServiceError('InternalFailure', `The simulator failed: ${reasonOf(error)}`, 500);
 
 function readParameters(request: WireRequest): URLSearchParams {
   const query = request.url.indexOf('?');

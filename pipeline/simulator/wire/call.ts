@@ -31,8 +31,8 @@ export function call(
     count(gaps, `${service.signingName}:${name}`);
     throw new ServiceError('InvalidAction', `The action ${name} is not valid for this web service.`);
   }
+  const lost = interfere(world, service.signingName, name);
   const input = readOrCount(() => read(schema.input), service, name, gaps);
-  const lost = interfere(world, service.signingName, name, input);
   if (input.DryRun === true) {
     throw new ServiceError('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
   }
@@ -56,7 +56,7 @@ function readOrCount<T>(read: () => T, service: Service, name: string, gaps: Gap
   }
 }
 
-export const count = (gaps: Gaps, what: string): void => void gaps.set(what, (gaps.get(what) ?? 0) + 1);
+const count = (gaps: Gaps, what: string): void => void gaps.set(what, (gaps.get(what) ?? 0) + 1);
 
 /** Finds out which given parameters an operation never looks at, so that no gap stays hidden. */
 function watchReads(input: Record<string, unknown>): {

@@ -24,28 +24,27 @@ export function callDirectly(
   const service = serviceOf(signingName);
   try {
     const read = (schema: NormalizedSchema): Record<string, unknown> => {
-      const given = copied(schema, input, 0);
+      const given = copied(schema, input);
       for (const member of schema.isUnitSchema() ? [] : requiredMembers(schema)) {
         if (given[member] === undefined) throw missingParameter(member, service.dialect);
       }
       return given;
     };
     const { schema, output, lost } = call(world, service, operation, read, gaps);
-    return { output: copied(schema, output, world.clockOffsetMs), lost };
+    return { output: copied(schema, output), lost };
   } catch (error) {
-    if (error instanceof ServiceError) return errorAnswer(world, service, operation, error);
+    if (error instanceof ServiceError) return errorAnswer(service, operation, error);
     throw error;
   }
 }
 
-/** Copies a value, its times shifted. */
-type Copier = (value: unknown, offsetMs: number) => unknown;
+type Copier = (value: unknown) => unknown;
 
 /** Schemas are read once: an answer about a thousand instances has fifty thousand values of the same few shapes. */
 const copiers = new WeakMap<NormalizedSchema, Copier>();
 
-const copied = (schema: NormalizedSchema, value: object, offsetMs: number): Record<string, unknown> =>
-  schema.isUnitSchema() ? {} : (copierOf(schema)(value, offsetMs) as Record<string, unknown>);
+const copied = (schema: NormalizedSchema, value: object): Record<string, unknown> =>
+  schema.isUnitSchema() ? {} : (copierOf(schema)(value) as Record<string, unknown>);
 
 function copierOf(schema: NormalizedSchema): Copier {
   let copier = copiers.get(schema);
@@ -59,37 +58,35 @@ function copierOf(schema: NormalizedSchema): Copier {
 /** Shapes may contain themselves, so the copier of a part is made when it is first needed. */
 function lazily(schema: NormalizedSchema): Copier {
   let copier: Copier | null = null;
-  return (value, offsetMs) => {
+  return (value) => {
     copier ??= copierOf(schema);
-    return copier(value, offsetMs);
+    return copier(value);
   };
 }
 
 function compile(schema: NormalizedSchema): Copier {
   if (schema.isListSchema()) {
     const item = lazily(schema.getValueSchema());
-    return (value, offsetMs) => (value as unknown[]).map((entry) => item(entry, offsetMs));
+    return (value) => (value as unknown[]).map(item);
   }
   if (schema.isMapSchema()) {
     const item = lazily(schema.getValueSchema());
-    return (value, offsetMs) =>
-      Object.fromEntries(Object.entries(value as object).map(([key, entry]) => [key, item(entry, offsetMs)]));
+    return (value) =>
+      Object.fromEntries(Object.entries(value as object).map(([key, entry]) => [key, item(entry)]));
   }
   if (schema.isStructSchema()) {
     const members = [...schema.structIterator()].map(([name, member]) => ({ name, copy: lazily(member) }));
-    return (value, offsetMs) => {
+    return (value) => {
       const given = value as Record<string, unknown>;
       const copy: Record<string, unknown> = {};
       for (const member of members) {
         const item = given[member.name];
-        if (item !== undefined && item !== null) copy[member.name] = member.copy(item, offsetMs);
+        if (item !== undefined && item !== null) copy[member.name] = member.copy(item);
       }
       return copy;
     };
   }
-  if (schema.isTimestampSchema()) {
-    return (value, offsetMs) => new Date(new Date(value as Date | number | string).getTime() + offsetMs);
-  }
+  if (schema.isTimestampSchema()) return (value) => new Date(value as Date | number | string);
   if (schema.isBlobSchema()) return (value) => Uint8Array.from(value as Uint8Array);
   return (value) => value;
 }
