@@ -42,7 +42,7 @@ export function createInMemoryHandler(simulator: Simulator): InMemoryHandler {
         headers: Object.fromEntries(
           Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value]),
         ),
-        body: textOf(request.body),
+        body: bodyOf(request.body),
       });
       if (lost) await loseAnswer(simulator.clock, lost);
       return { response: { statusCode: status, headers, body: Buffer.from(body) } };
@@ -53,9 +53,8 @@ export function createInMemoryHandler(simulator: Simulator): InMemoryHandler {
   };
 }
 
-function textOf(body: unknown): string {
+function bodyOf(body: unknown): string | Uint8Array {
   if (body === undefined || body === null) return '';
-  if (typeof body === 'string') return body;
-  if (body instanceof Uint8Array) return Buffer.from(body).toString();
-  throw new TypeError('the in-memory door takes request bodies that are text');
+  if (typeof body === 'string' || body instanceof Uint8Array) return body;
+  throw new TypeError('the in-memory door takes request bodies that are text or bytes');
 }

@@ -12,6 +12,7 @@ import { type Answer, control, isControl } from './control.ts';
 import type { Loss } from './model/interference.ts';
 import { loadWorld, saveWorld } from './saved-world.ts';
 import { createSimulator, type Simulator } from './simulator.ts';
+import type { Written } from './wire/protocol.ts';
 import type { WorldSource } from './world.ts';
 
 export interface SimulatorServer {
@@ -75,7 +76,7 @@ const portRefused = (port: number | undefined, cause: Error): Refused =>
     { cause },
   );
 
-type Reply = Pick<Answer, 'status' | 'headers' | 'body'> & { lost?: Loss | null };
+type Reply = Written & Pick<Answer, 'status'> & { lost?: Loss | null };
 
 const plainText = { 'content-type': 'text/plain; charset=utf-8' };
 
@@ -86,13 +87,13 @@ async function receive(request: IncomingMessage, simulator: Simulator, save: () 
     Object.entries(request.headers).map(([name, value]) => [name, [value].flat().join(',')]),
   );
   const answer = isControl(url)
-    ? control(simulator, method, url, body)
+    ? control(simulator, method, url, body.toString())
     : simulator.answer({ method, url, headers, body });
   if (answer.mutated) save();
   return answer;
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
+async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -100,7 +101,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
     if (length > largestBody) throw new Error(`request body of more than ${largestBody} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }
 
 function send(response: ServerResponse, { status, headers, body, lost = null }: Reply): void {

@@ -8,9 +8,10 @@ import { loseAnswer } from './loss.ts';
 import { advance } from './model/model.ts';
 import { nextDue } from './model/queue.ts';
 import type { Event, World } from './model/state.ts';
-import { answer, type WireAnswer, type WireRequest } from './wire/answer.ts';
+import { answer, type WireAnswer } from './wire/answer.ts';
 import type { Gaps } from './wire/call.ts';
 import { callDirectly, type DirectAnswer } from './wire/direct.ts';
+import type { WireRequest } from './wire/protocol.ts';
 
 export interface Simulator {
   /** The state, for tests and rehearsals to look at and to change. Call `advance` before reading it. */

@@ -8,6 +8,7 @@ import { createGroup, usableTemplate } from './model/groups.ts';
 import { newId } from './model/identity.ts';
 import { addImage, becomeAvailable } from './model/images.ts';
 import { advance } from './model/model.ts';
+import { publish } from './model/parameters.ts';
 import type { Image, Timing, World } from './model/state.ts';
 import { createTargetGroup } from './model/targets.ts';
 import { createTemplate } from './model/templates.ts';
@@ -59,6 +60,7 @@ export function emptyWorld(
     refreshes: {},
     targetGroups: {},
     alarms: {},
+    parameters: {},
     keyPairs: {},
     securityGroups: {},
     tokens: {},
@@ -74,17 +76,22 @@ export function emptyWorld(
   const defaultGroup = { id: newId(world, 'sg'), name: 'default', description: 'default VPC security group' };
   world.securityGroups[defaultGroup.id] = { ...defaultGroup, vpcId: world.vpcId, ingress: [], tags: {} };
   const publicImage = { isPublic: true, imdsSupport: 'v2.0', bootMode: 'uefi-preferred' };
-  image(world, 'al2023-ami-2023.6.20260101.0-kernel-6.1-x86_64', {
+  const amazonLinux = image(world, 'al2023-ami-2023.6.20260101.0-kernel-6.1-x86_64', {
     ...publicImage,
     ownerId: '137112412989',
     ownerAlias: 'amazon',
     description: 'Amazon Linux 2023 AMI, x86_64 HVM kernel-6.1',
   });
-  image(world, 'debian-12-amd64-20260101-1980', {
+  const debian = image(world, 'debian-12-amd64-20260101-1980', {
     ...publicImage,
     ownerId: '136693071363',
     description: 'Debian 12 (20260101-1980)',
   });
+  for (const kernel of ['default', '6.1']) {
+    const name = `/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-${kernel}-x86_64`;
+    publish(world, name, amazonLinux.id);
+  }
+  publish(world, '/aws/service/debian/release/12/latest/amd64', debian.id);
   return world;
 }
 

@@ -1,7 +1,9 @@
 /** AWS SDK clients as the tests use them: over HTTP on loopback, or without a socket on a virtual clock. */
 import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { ElasticLoadBalancingV2Client } from '@aws-sdk/client-elastic-load-balancing-v2';
+import { SSMClient } from '@aws-sdk/client-ssm';
 import type { Clock } from '../../pipeline/clock.ts';
 import { type Config, configSchema } from '../../pipeline/config/schema.ts';
 import { createInMemoryHandler } from '../../pipeline/simulator/in-memory.ts';
@@ -13,6 +15,8 @@ export interface Clients {
   ec2: EC2Client;
   scaling: AutoScalingClient;
   balancing: ElasticLoadBalancingV2Client;
+  cloudWatch: CloudWatchClient;
+  ssm: SSMClient;
 }
 
 const common = {
@@ -26,6 +30,8 @@ function clientsWith(options: object): Clients {
     ec2: new EC2Client({ ...common, ...options }),
     scaling: new AutoScalingClient({ ...common, ...options }),
     balancing: new ElasticLoadBalancingV2Client({ ...common, ...options }),
+    cloudWatch: new CloudWatchClient({ ...common, ...options }),
+    ssm: new SSMClient({ ...common, ...options }),
   };
 }
 

@@ -13,6 +13,7 @@ import {
   SuspendProcessesCommand,
   UpdateAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling';
+import { PutMetricAlarmCommand, SetAlarmStateCommand, type StateValue } from '@aws-sdk/client-cloudwatch';
 import { CreateLaunchTemplateVersionCommand } from '@aws-sdk/client-ec2';
 import { expect, test } from 'vitest';
 import { injectFault } from '../../pipeline/simulator/model/faults.ts';
@@ -101,10 +102,23 @@ const versions = async (aws: InMemory): Promise<string[]> =>
     .map(({ LaunchTemplate }) => LaunchTemplate!.Version!)
     .sort();
 
-const setAlarm = (aws: InMemory, name: string, state: 'OK' | 'ALARM' | 'INSUFFICIENT_DATA'): void => {
-  aws.simulator.advance();
-  aws.simulator.world.alarms[name] = { name, state };
-};
+/** An alarm on a metric nobody reports keeps the state it is given, if it is told to. */
+async function setAlarm({ cloudWatch }: InMemory, AlarmName: string, StateValue: StateValue): Promise<void> {
+  await cloudWatch.send(
+    new PutMetricAlarmCommand({
+      AlarmName,
+      Namespace: 'Shop',
+      MetricName: 'Errors',
+      Statistic: 'Sum',
+      Period: 60,
+      EvaluationPeriods: 1,
+      Threshold: 0,
+      ComparisonOperator: 'GreaterThanThreshold',
+      TreatMissingData: 'ignore',
+    }),
+  );
+  await cloudWatch.send(new SetAlarmStateCommand({ AlarmName, StateValue, StateReason: 'the test says so' }));
+}
 
 test('a refresh replaces every instance and then makes the desired configuration the group’s own', async () => {
   const aws = await groupOf(4);
@@ -289,22 +303,22 @@ test('a refresh whose instances never become healthy fails after an hour, or rol
 
 test('an alarm fails the refresh, or has it rolled back, also while it bakes', async () => {
   const failing = await groupOf(2);
-  setAlarm(failing, 'errors', 'OK');
+  await setAlarm(failing, 'errors', 'OK');
   await start(failing, { AlarmSpecification: { Alarms: ['errors'] }, CheckpointPercentages: [50, 100] });
   await failing.clock.sleep(600_000);
-  setAlarm(failing, 'errors', 'ALARM');
+  await setAlarm(failing, 'errors', 'ALARM');
   expect((await reaches(failing, 'Failed')).StatusReason).toContain('errors is in ALARM state');
   expect(await versions(failing)).toEqual(['1', '2']);
 
   const baking = await groupOf(2);
-  setAlarm(baking, 'errors', 'OK');
+  await setAlarm(baking, 'errors', 'OK');
   await start(baking, {
     AlarmSpecification: { Alarms: ['errors'] },
     AutoRollback: true,
     BakeTime: 3_600,
   });
   await reaches(baking, 'Baking');
-  setAlarm(baking, 'errors', 'ALARM');
+  await setAlarm(baking, 'errors', 'ALARM');
   await reaches(baking, 'RollbackSuccessful');
   expect(await versions(baking)).toEqual(['1', '1']);
 });
@@ -312,14 +326,14 @@ test('an alarm fails the refresh, or has it rolled back, also while it bakes', a
 test('an alarm without data holds replacements up, and one that is not OK refuses the start', async () => {
   const aws = await groupOf(2);
   await expect(start(aws, { AlarmSpecification: { Alarms: ['absent'] } })).rejects.toThrow('does not exist');
-  setAlarm(aws, 'errors', 'INSUFFICIENT_DATA');
+  await setAlarm(aws, 'errors', 'INSUFFICIENT_DATA');
   await expect(start(aws, { AlarmSpecification: { Alarms: ['errors'] } })).rejects.toThrow('in OK state');
-  setAlarm(aws, 'errors', 'OK');
+  await setAlarm(aws, 'errors', 'OK');
   await start(aws, { AlarmSpecification: { Alarms: ['errors'] } });
-  setAlarm(aws, 'errors', 'INSUFFICIENT_DATA');
+  await setAlarm(aws, 'errors', 'INSUFFICIENT_DATA');
   await aws.clock.sleep(600_000);
   expect(await versions(aws)).toEqual(['1', '1']);
-  setAlarm(aws, 'errors', 'OK');
+  await setAlarm(aws, 'errors', 'OK');
   await reaches(aws, 'Successful');
 });
 

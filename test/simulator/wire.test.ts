@@ -8,6 +8,7 @@ import {
   RunInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { DescribeTargetHealthCommand } from '@aws-sdk/client-elastic-load-balancing-v2';
+import { cbor } from '@smithy/core/cbor';
 import { expect, test } from 'vitest';
 import type { WireAnswer } from '../../pipeline/simulator/wire/answer.ts';
 import { exampleConfig, type InMemory, inMemory } from './clients.ts';
@@ -59,7 +60,7 @@ test('errors come in the shape of each protocol', () => {
 
 test('an unknown action, parameter or value, and a missing one, are refused as AWS refuses them', () => {
   const aws = inMemory();
-  const codeOf = (answer: WireAnswer) => /<Code>(.*?)<\/Code>/.exec(answer.body)?.[1];
+  const codeOf = (answer: WireAnswer) => /<Code>(.*?)<\/Code>/.exec(String(answer.body))?.[1];
   expect(codeOf(ask(aws, 'ec2', { Action: 'DescribeInstanses' }))).toBe('InvalidAction');
   expect(codeOf(ask(aws, 'ec2', { Action: 'DescribeInstances', Colour: 'red' }))).toBe('UnknownParameter');
   expect(codeOf(ask(aws, 'ec2', { Action: 'DescribeInstances', 'Filter.1.Nmae': 'x' }))).toBe(
@@ -179,4 +180,112 @@ test('a name that is a property of every object is not found, rather than found 
   await expect(
     balancing.send(new DescribeTargetHealthCommand({ TargetGroupArn: 'constructor' })),
   ).rejects.toMatchObject({ name: 'TargetGroupNotFoundException' });
+});
+
+test('CloudWatch is understood in each of the protocols its clients speak', () => {
+  const { simulator } = inMemory();
+  const headers = {
+    authorization: 'AWS4-HMAC-SHA256 Credential=k/20260101/r/monitoring/aws4_request, Signature=0',
+  };
+  const target = 'GraniteServiceVersion20100801';
+  const query = simulator.answer({
+    method: 'POST',
+    url: '/',
+    headers,
+    body: 'Action=SetAlarmState&Version=2010-08-01&AlarmName=x&StateValue=OK&StateReason=y',
+  });
+  expect(query).toMatchObject({
+    status: 404,
+    body: expect.stringContaining('<Code>ResourceNotFound</Code>'),
+  });
+  const input = { AlarmName: 'x', StateValue: 'OK', StateReason: 'y' };
+  const json = simulator.answer({
+    method: 'POST',
+    url: '/',
+    headers: {
+      ...headers,
+      'x-amz-target': `${target}.SetAlarmState`,
+      'content-type': 'application/x-amz-json-1.0',
+    },
+    body: JSON.stringify(input),
+  });
+  expect(json).toMatchObject({
+    status: 404,
+    headers: {
+      'content-type': 'application/x-amz-json-1.0',
+      'x-amzn-query-error': 'ResourceNotFound;Sender',
+    },
+  });
+  expect(JSON.parse(Buffer.from(json.body).toString())).toEqual({
+    __type: 'com.amazonaws.cloudwatch#ResourceNotFound',
+    message: 'Unknown alarm: x',
+  });
+  const rpc = (operation: string, body: object) =>
+    simulator.answer({
+      method: 'POST',
+      url: `/service/${target}/operation/${operation}`,
+      headers: { ...headers, 'smithy-protocol': 'rpc-v2-cbor', 'content-type': 'application/cbor' },
+      body: Buffer.from(cbor.serialize(body)),
+    });
+  const refused = rpc('SetAlarmState', input);
+  expect(refused).toMatchObject({ status: 404, headers: { 'smithy-protocol': 'rpc-v2-cbor' } });
+  expect(cbor.deserialize(Buffer.from(refused.body))).toMatchObject({ message: 'Unknown alarm: x' });
+  const answered = rpc('DescribeAlarms', { MaxRecords: 5 });
+  expect(cbor.deserialize(Buffer.from(answered.body))).toEqual({ MetricAlarms: [], CompositeAlarms: [] });
+});
+
+test('a service or operation that is not here is refused in the protocol it was asked in, and counted', () => {
+  const { simulator } = inMemory();
+  const send = (service: string, request: { url: string; headers?: object; body?: string }) =>
+    simulator.answer({
+      method: 'POST',
+      body: '{}',
+      ...request,
+      headers: {
+        authorization: `AWS4-HMAC-SHA256 Credential=k/20260101/r/${service}/aws4_request, Signature=0`,
+        ...request.headers,
+      },
+    });
+  const json = {
+    'x-amz-target': 'DynamoDB_20120810.ListTables',
+    'content-type': 'application/x-amz-json-1.0',
+  };
+  expect(JSON.parse(String(send('dynamodb', { url: '/', headers: json }).body))).toMatchObject({
+    __type: 'UnknownOperationException',
+  });
+  const ssm = { 'x-amz-target': 'AmazonSSM.StartSession', 'content-type': 'application/x-amz-json-1.1' };
+  expect(JSON.parse(String(send('ssm', { url: '/', headers: ssm }).body))).toMatchObject({
+    __type: 'UnknownOperationException',
+  });
+  const formed = { 'content-type': 'application/x-www-form-urlencoded' };
+  const sns = send('sns', { url: '/', headers: formed, body: 'Action=ListTopics&Version=2010-03-31' });
+  expect(sns.body).toContain('<Code>InvalidAction</Code>');
+  expect(send('eks', { url: '/clusters', headers: { 'content-type': 'application/json' } })).toMatchObject({
+    status: 404,
+    headers: { 'x-amzn-errortype': 'UnknownOperationException' },
+  });
+  const s3 = send('s3', { url: '/bucket?list-type=2', headers: { 'content-type': 'application/xml' } });
+  expect(s3).toMatchObject({ status: 501, body: expect.stringMatching(/^<Error><Code>NotImplemented</) });
+  expect([...simulator.gaps.keys()]).toEqual([
+    'dynamodb:ListTables',
+    'ssm:StartSession',
+    'sns:ListTopics',
+    'eks:POST /clusters',
+    's3:POST /bucket',
+  ]);
+});
+
+test('a body that is no document is refused as such', () => {
+  const { simulator } = inMemory();
+  const answer = simulator.answer({
+    method: 'POST',
+    url: '/',
+    headers: {
+      authorization: 'AWS4-HMAC-SHA256 Credential=k/20260101/r/ssm/aws4_request, Signature=0',
+      'x-amz-target': 'AmazonSSM.GetParameter',
+      'content-type': 'application/x-amz-json-1.1',
+    },
+    body: '{"Name":',
+  });
+  expect(JSON.parse(String(answer.body))).toMatchObject({ __type: 'SerializationException' });
 });

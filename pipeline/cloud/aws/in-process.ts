@@ -17,7 +17,9 @@ export interface Account {
    */
   call(signingName: string, operation: string, input: object): Answer | Promise<Answer>;
 }
-type Answer = { output: object } | { status: number; headers: Record<string, string>; body: string };
+type Answer =
+  | { output: object }
+  | { status: number; headers: Record<string, string>; body: string | Uint8Array };
 
 /** What is changed about a client. The SDK's types keep these parts of its configuration to themselves. */
 interface InnerClient {

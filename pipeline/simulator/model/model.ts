@@ -2,6 +2,7 @@
  * Time passes: applies every event that is due, in order, at its own instant. Only this file knows which
  * resources hear of which event; it contains no rule of its own.
  */
+import { evaluateAlarm } from './alarms.ts';
 import { beginFault, countEvent, noticeWorking } from './faults.ts';
 import { checkMember } from './health.ts';
 import { becomeAvailable } from './images.ts';
@@ -108,6 +109,9 @@ function apply(world: World, event: Event): void {
       stepRefresh(world, group);
       return;
     }
+    case 'alarm.evaluate':
+      evaluateAlarm(world, event.name, event.serial);
+      return;
     case 'group.refresh': {
       const group = groupNamed(world, event.group);
       const refresh = activeRefresh(world, event.group);

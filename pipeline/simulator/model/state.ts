@@ -6,6 +6,7 @@
 import type { Json } from '../../json.ts';
 import type { Alarm } from './alarms.ts';
 import type { Behaviour, Fault, FaultOf } from './fault.ts';
+import type { Parameter } from './parameters.ts';
 import type { InstanceRefresh } from './refresh-state.ts';
 
 export type Tags = Record<string, string>;
@@ -319,6 +320,7 @@ export type Happening =
   | { kind: 'group.health'; group: string; id: string }
   | { kind: 'group.rebalance'; group: string }
   | { kind: 'group.refresh'; group: string }
+  | { kind: 'alarm.evaluate'; name: string; serial: number }
   | { kind: 'member.drained'; group: string; id: string }
   | { kind: 'fault.begins'; id: number }
   | { kind: 'instance.fails'; id: string; life: number; of: FaultOf<'death'>['of'] }
@@ -352,6 +354,7 @@ export interface World {
   refreshes: Record<string, InstanceRefresh[]>;
   targetGroups: Record<string, TargetGroup>;
   alarms: Record<string, Alarm>;
+  parameters: Record<string, Parameter>;
   keyPairs: Record<string, KeyPair>;
   securityGroups: Record<string, SecurityGroup>;
   /** ClientToken per operation → digest of the request and the answer it got. */

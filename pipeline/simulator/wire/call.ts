@@ -6,12 +6,18 @@ import type { NormalizedSchema } from '@smithy/core/schema';
 import { ServiceError } from '../model/errors.ts';
 import { interfere, type Loss } from '../model/interference.ts';
 import type { World } from '../model/state.ts';
+import { type Protocol, UnknownParameter } from './protocol.ts';
 import { operationSchema, type Service } from './services.ts';
 
 /** What clients asked for and the simulator lacks → how often: 'ec2:CopyImage', 'ec2:RunInstances.Placement (ignored)'. */
 export type Gaps = Map<string, number>;
 
-export class UnknownParameter extends ServiceError {}
+/** What a request is addressed to, and in which protocol it is answered. */
+export interface Addressed {
+  service: Service;
+  operation: string;
+  protocol: Protocol;
+}
 
 /**
  * @param read makes the operation's input, by its schema
@@ -20,8 +26,7 @@ export class UnknownParameter extends ServiceError {}
  */
 export function call(
   world: World,
-  service: Service,
-  name: string,
+  { service, operation: name, protocol }: Addressed,
   read: (schema: NormalizedSchema) => Record<string, unknown>,
   gaps: Gaps,
 ): { schema: NormalizedSchema; output: object; lost: Loss | null } {
@@ -29,7 +34,7 @@ export function call(
   const operation = Object.hasOwn(service.operations, name) ? service.operations[name] : undefined;
   if (!schema || !operation) {
     count(gaps, `${service.signingName}:${name}`);
-    throw new ServiceError('InvalidAction', `The action ${name} is not valid for this web service.`);
+    throw protocol.unknownOperation(name);
   }
   const lost = interfere(world, service.signingName, name);
   const input = readOrCount(() => read(schema.input), service, name, gaps);

@@ -9,7 +9,7 @@ import type { Loss } from '../model/interference.ts';
 import type { World } from '../model/state.ts';
 import { errorAnswer, type WireAnswer } from './answer.ts';
 import { call, type Gaps } from './call.ts';
-import { missingParameter, requiredMembers } from './query.ts';
+import { requireMembers } from './protocol.ts';
 import { serviceOf } from './services.ts';
 
 export type DirectAnswer = { output: object; lost: Loss | null } | WireAnswer;
@@ -22,18 +22,18 @@ export function callDirectly(
   gaps: Gaps,
 ): DirectAnswer {
   const service = serviceOf(signingName);
+  const { protocol } = service;
+  const addressed = { service, operation, protocol };
   try {
     const read = (schema: NormalizedSchema): Record<string, unknown> => {
       const given = copied(schema, input);
-      for (const member of schema.isUnitSchema() ? [] : requiredMembers(schema)) {
-        if (given[member] === undefined) throw missingParameter(member, service.dialect);
-      }
+      requireMembers(schema, given, protocol);
       return given;
     };
-    const { schema, output, lost } = call(world, service, operation, read, gaps);
+    const { schema, output, lost } = call(world, addressed, read, gaps);
     return { output: copied(schema, output), lost };
   } catch (error) {
-    if (error instanceof ServiceError) return errorAnswer(service, operation, error);
+    if (error instanceof ServiceError) return errorAnswer(addressed, error);
     throw error;
   }
 }

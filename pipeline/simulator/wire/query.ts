@@ -5,7 +5,7 @@
  */
 import type { NormalizedSchema } from '@smithy/core/schema';
 import { ServiceError, validationError } from '../model/errors.ts';
-import { UnknownParameter } from './call.ts';
+import { requiredMembers, UnknownParameter } from './protocol.ts';
 
 export type Dialect = 'awsQuery' | 'ec2Query';
 
@@ -22,20 +22,6 @@ interface NamingTraits {
   ec2QueryName?: string;
 }
 export const naming = (schema: NormalizedSchema): NamingTraits => schema.getMergedTraits() as NamingTraits;
-
-/** The members a structure requires come first in its schema, and the schema ends with their number. */
-export const requiredMembers = (schema: NormalizedSchema): string[] => {
-  const [, , , , names = [], , count = 0] = schema.getSchema() as unknown as [
-    number,
-    string,
-    string,
-    unknown,
-    string[]?,
-    unknown?,
-    number?,
-  ];
-  return names.slice(0, count);
-};
 
 export function readQuery(
   parameters: URLSearchParams,

@@ -3,16 +3,23 @@
  * and which of its operations are simulated.
  */
 import * as autoScalingClient from '@aws-sdk/client-auto-scaling';
+import * as cloudWatchClient from '@aws-sdk/client-cloudwatch';
 import * as ec2Client from '@aws-sdk/client-ec2';
 import * as loadBalancingClient from '@aws-sdk/client-elastic-load-balancing-v2';
+import * as systemsManagerClient from '@aws-sdk/client-ssm';
 import * as securityTokenClient from '@aws-sdk/client-sts';
 import { NormalizedSchema } from '@smithy/core/schema';
 import type { World } from '../model/state.ts';
+import { awsJson } from './json.ts';
 import { autoScalingOperations } from './operations/auto-scaling.ts';
+import { cloudWatchOperations } from './operations/cloudwatch.ts';
 import { ec2Operations } from './operations/ec2.ts';
 import { loadBalancingOperations } from './operations/load-balancing.ts';
 import { securityTokenOperations } from './operations/security-tokens.ts';
+import { systemsManagerOperations } from './operations/systems-manager.ts';
+import type { Protocol } from './protocol.ts';
 import type { Dialect } from './query.ts';
+import { queryProtocol } from './xml.ts';
 
 /** Takes the operation's input and returns its output, both in AWS's own shape. Throws ServiceError. */
 export type Operation = (world: World, input: never) => object;
@@ -22,7 +29,14 @@ export interface Service {
   signingName: string;
   version: string;
   namespace: string;
+  /** How it reads and writes Query requests, for those clients that speak it. */
   dialect: Dialect;
+  /** The protocol in which the SDK's client speaks to it. */
+  protocol: Protocol;
+  /** Its name where the protocol is not Query: in x-amz-target and in paths. */
+  target?: string;
+  /** Its errors tell the code they had in Query. */
+  queryCompatible?: true;
   schemas: Record<string, unknown>;
   operations: Record<string, Operation>;
 }
@@ -33,6 +47,7 @@ export const services: readonly Service[] = [
     version: '2016-11-15',
     namespace: 'http://ec2.amazonaws.com/doc/2016-11-15/',
     dialect: 'ec2Query',
+    protocol: queryProtocol('ec2Query'),
     schemas: ec2Client,
     operations: ec2Operations,
   },
@@ -41,6 +56,7 @@ export const services: readonly Service[] = [
     version: '2011-01-01',
     namespace: 'http://autoscaling.amazonaws.com/doc/2011-01-01/',
     dialect: 'awsQuery',
+    protocol: queryProtocol('awsQuery'),
     schemas: autoScalingClient,
     operations: autoScalingOperations,
   },
@@ -49,6 +65,7 @@ export const services: readonly Service[] = [
     version: '2015-12-01',
     namespace: 'http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/',
     dialect: 'awsQuery',
+    protocol: queryProtocol('awsQuery'),
     schemas: loadBalancingClient,
     operations: loadBalancingOperations,
   },
@@ -57,17 +74,40 @@ export const services: readonly Service[] = [
     version: '2011-06-15',
     namespace: 'https://sts.amazonaws.com/doc/2011-06-15/',
     dialect: 'awsQuery',
+    protocol: queryProtocol('awsQuery'),
     schemas: securityTokenClient,
     operations: securityTokenOperations,
   },
+  {
+    signingName: 'monitoring',
+    version: '2010-08-01',
+    namespace: 'http://monitoring.amazonaws.com/doc/2010-08-01/',
+    dialect: 'awsQuery',
+    protocol: awsJson('1.0'),
+    target: 'GraniteServiceVersion20100801',
+    queryCompatible: true,
+    schemas: cloudWatchClient,
+    operations: cloudWatchOperations,
+  },
+  {
+    signingName: 'ssm',
+    version: '2014-11-06',
+    namespace: 'http://ssm.amazonaws.com/doc/2014-11-06/',
+    dialect: 'awsQuery',
+    protocol: awsJson('1.1'),
+    target: 'AmazonSSM',
+    schemas: systemsManagerClient,
+    operations: systemsManagerOperations,
+  },
 ];
 
-/** A service this account lacks answers InvalidAction to everything, and is counted as a gap. */
+/** A service this account lacks refuses every operation, and each is counted as a gap. */
 export const absentService = (signingName: string, version: string): Service => ({
   signingName,
   version,
   namespace: `http://${signingName}.amazonaws.com/doc/${version}/`,
   dialect: 'awsQuery',
+  protocol: queryProtocol('awsQuery'),
   schemas: {},
   operations: {},
 });

@@ -1,43 +1,52 @@
 /**
- * Writes answers of the AWS Query protocols from the operation's output and its schema; and the two envelopes
- * in which the services report errors. No operation has XML of its own.
+ * The AWS Query protocols: requests are read by query.ts, answers written here from the operation's output and its
+ * schema, in the envelope of each dialect. No operation has XML of its own.
  */
 import type { NormalizedSchema } from '@smithy/core/schema';
-import type { ServiceError } from '../model/errors.ts';
-import { type Dialect, naming } from './query.ts';
+import { ServiceError } from '../model/errors.ts';
+import { type Protocol, parametersOf, type Written } from './protocol.ts';
+import { type Dialect, missingParameter, naming, readQuery } from './query.ts';
 
-export interface Envelope {
-  dialect: Dialect;
-  operation: string;
-  namespace: string;
-  requestId: string;
-}
-
-export function writeAnswer(envelope: Envelope, schema: NormalizedSchema, output: object): string {
-  const { dialect, operation, namespace, requestId } = envelope;
-  const members = schema.isUnitSchema() ? '' : structure(schema, output);
-  const content =
-    dialect === 'ec2Query'
-      ? element('requestId', escaped(requestId)) + members
-      : (schema.isUnitSchema() ? '' : element(`${operation}Result`, members)) +
-        element('ResponseMetadata', element('RequestId', escaped(requestId)));
-  return `${prolog}<${operation}Response xmlns="${namespace}">${content}</${operation}Response>`;
-}
-
-export function writeError(envelope: Envelope, error: ServiceError): string {
-  const { dialect, namespace, requestId } = envelope;
-  const details = element('Code', escaped(error.code)) + element('Message', escaped(error.message));
-  if (dialect === 'ec2Query') {
-    const errors = element('Errors', element('Error', details));
-    return prolog + element('Response', errors + element('RequestID', escaped(requestId)));
-  }
-  const type = element('Type', error.status < 500 ? 'Sender' : 'Receiver');
-  const content = element('Error', type + details) + element('RequestId', escaped(requestId));
-  return `${prolog}<ErrorResponse xmlns="${namespace}">${content}</ErrorResponse>`;
+/** The protocol in which a service of this dialect speaks. */
+export function queryProtocol(dialect: Dialect): Protocol {
+  const isEc2 = dialect === 'ec2Query';
+  const written = (requestId: string, body: string): Written => ({
+    headers: { 'content-type': isEc2 ? 'text/xml;charset=UTF-8' : 'text/xml', 'x-amzn-requestid': requestId },
+    body: prolog + body,
+  });
+  return {
+    read: (request, schema) => readQuery(parametersOf(request), schema, dialect),
+    write({ service, operation, requestId }, schema, output) {
+      const members = schema.isUnitSchema() ? '' : structure(schema, output);
+      const content = isEc2
+        ? element('requestId', escaped(requestId)) + members
+        : (schema.isUnitSchema() ? '' : element(`${operation}Result`, members)) +
+          element('ResponseMetadata', element('RequestId', escaped(requestId)));
+      const root = `${operation}Response`;
+      return written(requestId, `<${root} xmlns="${service.namespace}">${content}</${root}>`);
+    },
+    writeError({ service, requestId }, error) {
+      const details = element('Code', escaped(error.code)) + element('Message', escaped(error.message));
+      if (isEc2) {
+        const errors = element('Errors', element('Error', details));
+        return written(requestId, element('Response', errors + element('RequestID', escaped(requestId))));
+      }
+      const type = element('Type', error.status < 500 ? 'Sender' : 'Receiver');
+      const content = element('Error', type + details) + element('RequestId', escaped(requestId));
+      return written(requestId, `<ErrorResponse xmlns="${service.namespace}">${content}</ErrorResponse>`);
+    },
+    missing: (path) => missingParameter(path, dialect),
+    unknownOperation: (name) =>
+      new ServiceError('InvalidAction', `The action ${name} is not valid for this web service.`),
+    unsigned: () =>
+      isEc2
+        ? new ServiceError('AuthFailure', 'AWS was not able to validate the provided access credentials', 401)
+        : new ServiceError('MissingAuthenticationToken', 'Request is missing Authentication Token', 403),
+  };
 }
 
 const prolog = '<?xml version="1.0" encoding="UTF-8"?>\n';
-const element = (name: string, content: string): string => `<${name}>${content}</${name}>`;
+export const element = (name: string, content: string): string => `<${name}>${content}</${name}>`;
 
 /** Writes one value as an element of the given name. */
 type Writer = (name: string, value: unknown) => string;
@@ -135,7 +144,7 @@ const entities: Record<string, string> = {
 };
 
 /** XML 1.0 has no way to write most control characters; they become '?'. */
-function escaped(text: string): string {
+export function escaped(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to replace
   const writable = text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '?');
   return writable.replace(/[&<>"\r]/g, (found) => entities[found]!);
