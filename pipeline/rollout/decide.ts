@@ -87,7 +87,8 @@ const isSettled = (view: View): boolean =>
  */
 function unevenness({ group }: Snapshot, { owed, evened }: Memory, view: View): number {
   if (evened || !isSettled(view) || !owed.suspended.includes(rebalance)) return 0;
-  return Math.min(view.surge, movesToEven(group.zones, view.staying));
+  const movable = view.serving.filter(({ protectedFromScaleIn }) => !protectedFromScaleIn).length;
+  return Math.min(view.surge, movable, movesToEven(group.zones, view.staying));
 }
 
 /** Pins the version, marks the group and makes room, before anything is taken. */

@@ -211,7 +211,12 @@ function fulfilled<T>(results: readonly PromiseSettledResult<T>[]): T[] {
   });
 }
 
-async function rest({ clock, journal, signal }: RolloutDeps, pace: Pace, limitMs: number): Promise<void> {
+/** Waits as long as the pace says, at most `limitMs`. @throws Interrupted when the signal aborts */
+export async function rest(
+  { clock, journal, signal }: RolloutDeps,
+  pace: Pace,
+  limitMs: number,
+): Promise<void> {
   try {
     await clock.sleep(delayMs(pace, journal.release, limitMs), signal);
   } catch (error) {

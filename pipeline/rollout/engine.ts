@@ -5,22 +5,25 @@
  */
 import { CloudError, type GroupObservation } from '../cloud/cloud.ts';
 import type { GroupBaseline, JournalRecord } from '../journal/records.ts';
-import { sha256 } from '../json.ts';
-import { nextKey, recorded } from './act.ts';
-import { baselineOf, journaledBaseline, missingGroup } from './baseline.ts';
-import { drive, type Ending, type RolloutDeps } from './drive.ts';
+import { baselineOf, missingGroup } from './baseline.ts';
+import { drive, type Ending, type RolloutDeps, rest } from './drive.ts';
+import { refusalLimit } from './failure.ts';
 import { withSteps } from './group-steps.ts';
 import { freshMemory } from './owed.ts';
+import { firstPace, nextPace } from './pace.ts';
 import { recalled } from './recall.ts';
-import type { GroupSpec, WaveSpec } from './spec.ts';
+import type { WaveSpec } from './spec.ts';
 import type { Assignment } from './state.ts';
 import { refuseForeign } from './tags.ts';
+import { type PreparedGroup, preparedVersions } from './versions.ts';
 
 export type { RolloutDeps } from './drive.ts';
 
 export type WaveOutcome = { outcome: 'promoted' } | { outcome: 'failed'; reason: string; groups: string[] };
 
 /**
+ * @param fleet the groups of every wave of the release: those that share a template with this wave are kept off the
+ *   version it gets until their own wave comes
  * @throws Refused before anything was changed, Interrupted at a safe point when the signal aborts, Stuck when a
  *   person is needed. Everything else that goes wrong is the outcome 'failed'.
  */
@@ -28,12 +31,14 @@ export async function runWave(
   deps: RolloutDeps,
   wave: WaveSpec,
   image: { id: string; name: string },
+  fleet: readonly string[] = [],
 ): Promise<WaveOutcome> {
   const { cloud, journal } = deps;
   const known = journaledOutcome(journal.records(), wave);
   if (known) return known;
   const names = wave.groups.map(({ group }) => group);
-  const observed = new Map((await cloud.observe(names, 0)).map((group) => [group.name, group]));
+  const groups = await cloud.observe([...new Set([...names, ...fleet])], 0);
+  const observed = new Map(groups.map((group) => [group.name, group]));
   for (const name of names) {
     const group = observed.get(name);
     if (!group) throw missingGroup(name, wave.environment, wave.name);
@@ -75,13 +80,17 @@ async function rolled(
   deps: RolloutDeps,
   wave: WaveSpec,
   image: { id: string; name: string },
-  observed: ReadonlyMap<string, GroupObservation>,
+  observed: Map<string, GroupObservation>,
 ): Promise<WaveOutcome> {
   let assignments: Assignment[];
   try {
-    assignments = await Promise.all(
-      wave.groups.map((spec) => assign(deps, spec, image, observed.get(spec.group)!)),
-    );
+    const prepared = await patientlyPrepared(deps, wave, image, observed);
+    assignments = prepared.map(({ spec, baseline, version }) => ({
+      release: deps.journal.release,
+      spec,
+      baseline,
+      goal: { kind: 'replace', version, abandoned: null },
+    }));
   } catch (error) {
     if (!(error instanceof CloudError)) throw error;
     return { outcome: 'failed', reason: error.message, groups: wave.groups.map(({ group }) => group) };
@@ -112,6 +121,23 @@ async function rolled(
   });
 }
 
+/** Every step of it may be repeated, so one refusal or one lost answer does not cost the wave. */
+async function patientlyPrepared(
+  deps: RolloutDeps,
+  ...given: [wave: WaveSpec, image: { id: string; name: string }, observed: Map<string, GroupObservation>]
+): Promise<PreparedGroup[]> {
+  let pace = firstPace;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await preparedVersions(deps, ...given);
+    } catch (error) {
+      if (!(error instanceof CloudError) || attempt === refusalLimit) throw error;
+      pace = nextPace(pace, false);
+      await rest(deps, pace, Number.POSITIVE_INFINITY);
+    }
+  }
+}
+
 async function recordFinish(
   { cloud, journal }: RolloutDeps,
   { group, after }: Ending,
@@ -131,85 +157,4 @@ async function recordFinish(
       after: after && (await baselineOf(cloud, after)),
     },
   });
-}
-
-/** The group's baseline, journaled before anything is changed, and the version it is to be moved to. */
-async function assign(
-  deps: RolloutDeps,
-  spec: GroupSpec,
-  image: { id: string; name: string },
-  group: GroupObservation,
-): Promise<Assignment> {
-  const { cloud, journal } = deps;
-  let baseline = journaledBaseline(journal.records(), spec.group);
-  if (!baseline) {
-    baseline = await baselineOf(cloud, group);
-    await journal.append({ type: 'group.baseline', data: baseline });
-  }
-  const version =
-    baseline.imageId === image.id
-      ? baseline.resolvedVersion
-      : (journaledVersion(journal.records(), spec.group) ??
-        (await createVersion(deps, group, baseline, image)));
-  return { release: journal.release, spec, baseline, goal: { kind: 'replace', version, abandoned: null } };
-}
-
-/** The template version this release made for a group; null while it has made none. */
-export function journaledVersion(records: readonly JournalRecord[], group: string): number | null {
-  const keys = new Set<string>();
-  let version: number | null = null;
-  for (const record of records) {
-    if (record.type === 'intent' && record.data.group === group && record.data.action === 'template') {
-      keys.add(record.data.key);
-    }
-    if (record.type === 'outcome' && record.data.status === 'done' && keys.has(record.data.key)) {
-      version = Number(record.data.result?.version);
-    }
-  }
-  return version;
-}
-
-async function createVersion(
-  deps: RolloutDeps,
-  group: GroupObservation,
-  { templateId, templateName, templateVersion, resolvedVersion }: GroupBaseline,
-  image: { id: string; name: string },
-): Promise<number> {
-  const { cloud, journal } = deps;
-  const { release } = journal;
-  if (group.template?.version === '$Latest') {
-    // The new version would be the latest at once: whatever launches before the group is pinned would be on it.
-    await recorded(
-      deps,
-      {
-        key: nextKey(journal, group.name, 'pin'),
-        group: group.name,
-        action: 'pin',
-        arguments: { version: resolvedVersion },
-        why: `${templateVersion} would follow the version about to be made`,
-      },
-      () => cloud.updateGroup(group.name, { templateVersion: resolvedVersion }),
-    );
-  }
-  // One release makes one version per group, however often it is asked: EC2 answers a known token as before.
-  const token = sha256(`${release} ${group.name}`);
-  return await recorded(
-    deps,
-    {
-      key: nextKey(journal, group.name, 'template'),
-      group: group.name,
-      action: 'template',
-      arguments: { templateId, sourceVersion: String(resolvedVersion), imageId: image.id, token },
-      why: `launch template ${templateName} gets a version that launches ${image.name}`,
-    },
-    () =>
-      cloud.createTemplateVersion({
-        templateId,
-        sourceVersion: String(resolvedVersion),
-        imageId: image.id,
-        description: `${image.name}, drover release ${release}`,
-        token,
-      }),
-    (version) => ({ version }),
-  );
 }

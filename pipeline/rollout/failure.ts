@@ -8,7 +8,7 @@ import type { Assignment, Memory, Snapshot } from './state.ts';
 import type { View } from './view.ts';
 
 /** A call refused this often in a row will be refused again: the reason is ours or the user's, not the weather's. */
-const refusalLimit = 5;
+export const refusalLimit = 5;
 
 /** Why the group's rollout has failed; null while it has not. */
 export function failureOf(

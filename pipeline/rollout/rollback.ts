@@ -10,13 +10,13 @@ import { Stuck } from '../errors.ts';
 import type { JournalRecord } from '../journal/records.ts';
 import { baselineOf, journaledBaseline } from './baseline.ts';
 import { drive, type Ending, patientlyObserved, type RolloutDeps, type Track } from './drive.ts';
-import { journaledVersion } from './engine.ts';
 import { withSteps } from './group-steps.ts';
 import { freshMemory } from './owed.ts';
 import { recalled } from './recall.ts';
 import type { GroupSpec } from './spec.ts';
 import type { Assignment } from './state.ts';
 import { refuseForeign } from './tags.ts';
+import { journaledVersion } from './versions.ts';
 
 export interface RollbackOutcome {
   outcome: 'rolled-back';

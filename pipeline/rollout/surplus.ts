@@ -18,9 +18,12 @@ export function superfluous(
 ): InstanceObservation[] {
   const isStray = ({ id, templateVersion }: InstanceObservation): boolean =>
     templateVersion !== goal.version && !baseline.instances.some((known) => known.id === id);
-  const idle = pick(view.idle, view.staying, [], count);
+  // Terminating by id overrides protection, so who is protected is not chosen in the first place.
+  const removable = ({ protectedFromScaleIn }: InstanceObservation): boolean => !protectedFromScaleIn;
+  const idle = pick(view.idle.filter(removable), view.staying, [], count);
   const serving = Math.min(count - idle.length, spare);
-  const strays = pick(view.current.filter(isStray), view.staying, [], serving);
-  const others = view.current.filter((instance) => !isStray(instance));
+  const current = view.current.filter(removable);
+  const strays = pick(current.filter(isStray), view.staying, [], serving);
+  const others = current.filter((instance) => !isStray(instance));
   return [...idle, ...strays, ...pick(others, view.staying, [], serving - strays.length)];
 }

@@ -3,7 +3,7 @@
  * rollback's business (rollback.ts), decided by whoever runs the release.
  */
 import { Failed, Refused } from '../errors.ts';
-import { type Environment, planWaves } from '../fleet/waves.ts';
+import { type Environment, fleetGroups, planWaves } from '../fleet/waves.ts';
 import { runWave } from '../rollout/engine.ts';
 import { imageOf, type ReleaseContext, runStage, stateOf } from './context.ts';
 
@@ -19,7 +19,12 @@ export async function rollEnvironment(context: ReleaseContext, environment: Envi
     const known = stateOf(context).waves.find((w) => w.environment === environment && w.wave === wave.name);
     if (known?.status === 'promoted') continue;
     await context.progress.step(`wave ${wave.name}`, async (progress) => {
-      const outcome = await runWave({ ...context, progress }, wave, { id, name });
+      const outcome = await runWave(
+        { ...context, progress },
+        wave,
+        { id, name },
+        fleetGroups(context.config),
+      );
       if (outcome.outcome === 'promoted') return;
       throw new Failed(
         'gate',

@@ -1,0 +1,121 @@
+/** From a scenario to the simulated account it begins in, and to what the engine is told to do there. */
+import type { GroupSpec, WaveSpec } from '../../pipeline/rollout/spec.ts';
+import { suspend } from '../../pipeline/simulator/model/groups.ts';
+import { advance } from '../../pipeline/simulator/model/model.ts';
+import type { Group, World } from '../../pipeline/simulator/model/state.ts';
+import { addGroup, emptyWorld } from '../../pipeline/simulator/world.ts';
+import { defaultSpec } from '../rollout/fleet.ts';
+import type { GroupDraw, Scenario } from './scenario.ts';
+
+/** Long enough for every group to be in service, and for its zones to be even. */
+const settledForMs = 3_600_000;
+
+export const nameOf = (index: number): string => ['one', 'two', 'three'][index]!;
+
+export function worldOf(scenario: Scenario, nowMs: number): World {
+  const timing = {
+    bootMs: scenario.bootS * 1000,
+    warmUpMs: scenario.warmUpS * 1000,
+    drainMs: scenario.drainS * 1000,
+    terminateMs: scenario.terminateS * 1000,
+  };
+  const world = emptyWorld({ timing, nowMs: nowMs - settledForMs });
+  for (const [index, drawn] of scenario.groups.entries()) add(world, nameOf(index), drawn);
+  advance(world, nowMs);
+  for (const [index, drawn] of scenario.groups.entries()) {
+    putAside(world, world.groups[nameOf(index)]!, drawn.aside);
+    for (const member of inService(world.groups[nameOf(index)]!).slice(0, drawn.guarded)) {
+      member.protectedFromScaleIn = true;
+    }
+  }
+  return world;
+}
+
+function add(world: World, name: string, drawn: GroupDraw): void {
+  const size = drawn.desired + drawn.aside;
+  addGroup(world, name, environmentOf(drawn), {
+    desired: size,
+    min: Math.max(0, drawn.desired - drawn.below),
+    max: size + drawn.above,
+    zones: drawn.zones,
+    load_balanced: drawn.isLoadBalanced,
+    instance_type: 't3.micro',
+  });
+  const group = world.groups[name]!;
+  const first = world.groups[nameOf(0)]!;
+  const { id, name: templateName } = drawn.sharesTemplate ? templateOf(first) : group.template!;
+  const reference = { id, name: templateName, version: drawn.version };
+  if (drawn.isMixed) {
+    const specification = {
+      LaunchTemplateId: id,
+      LaunchTemplateName: templateName,
+      Version: drawn.version,
+    };
+    const LaunchTemplate = {
+      LaunchTemplateSpecification: specification,
+      Overrides: [{ InstanceType: 't3.micro' }],
+    };
+    Object.assign(group, { template: null, mixedInstances: { LaunchTemplate } });
+  } else group.template = reference;
+  if (drawn.isPinnedToZones) suspend(world, group, ['AZRebalance']);
+}
+
+/** EnterStandby with decrement. */
+function putAside(world: World, group: Group, count: number): void {
+  for (const member of inService(group).slice(0, count)) {
+    member.lifecycle = 'Standby';
+    group.desired -= 1;
+    for (const arn of group.targetGroupArns) delete world.targetGroups[arn]!.targets[member.instanceId];
+  }
+}
+
+/** The oldest first. */
+export const inService = (group: Group) =>
+  Object.values(group.members).filter(({ lifecycle }) => lifecycle === 'InService');
+
+/** The template a group launches from, wherever the group keeps it. */
+export function templateOf(group: Group): { id: string; name: string; version: string } {
+  if (group.template) return group.template;
+  const { LaunchTemplateSpecification: own } = group.mixedInstances!.LaunchTemplate as unknown as {
+    LaunchTemplateSpecification: Record<'LaunchTemplateId' | 'LaunchTemplateName' | 'Version', string>;
+  };
+  return { id: own.LaunchTemplateId, name: own.LaunchTemplateName, version: own.Version };
+}
+
+const environmentOf = (drawn: GroupDraw): GroupSpec['environment'] =>
+  drawn.wave === 0 ? 'staging' : 'production';
+
+export function specOf(name: string, drawn: GroupDraw): GroupSpec {
+  return {
+    ...defaultSpec(name),
+    environment: environmentOf(drawn),
+    wave: waveNames[drawn.wave],
+    surge: drawn.surge,
+    unavailable: drawn.unavailable,
+    passes: drawn.passes,
+    soakMs: drawn.soakS * 1000,
+    drain:
+      drawn.onDrainDeadline === null
+        ? []
+        : [{ type: 'target-group', deadlineMs: drainDeadlineMs, on_deadline: drawn.onDrainDeadline }],
+    protectedInstances: drawn.held,
+    standbyInstances: drawn.held,
+    deadlineMs: rolloutDeadlineMs,
+  };
+}
+
+/** Longer than any drain a scenario draws, as long as it is not made to stick. */
+const drainDeadlineMs = 90_000;
+/** Longer than the slowest fleet a scenario draws needs. */
+export const rolloutDeadlineMs = 2_400_000;
+
+const waveNames = ['first', 'second'] as const;
+
+export function wavesOf(scenario: Scenario): WaveSpec[] {
+  return waveNames.flatMap((name, wave) => {
+    const groups = scenario.groups.flatMap((drawn, index) =>
+      drawn.wave === wave ? [specOf(nameOf(index), drawn)] : [],
+    );
+    return groups.length > 0 ? [{ environment: groups[0]!.environment, name, groups }] : [];
+  });
+}

@@ -1,0 +1,154 @@
+/**
+ * How a simulated rollout may end. Whatever the engine changed on a group is as it was, except for what it was
+ * asked to change and what others have changed meanwhile; and a release that had no reason to fail was promoted.
+ */
+import type { Journal } from '../../pipeline/journal/records.ts';
+import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
+import { counts } from '../../pipeline/simulator/model/placement.ts';
+import type { Group, World } from '../../pipeline/simulator/model/state.ts';
+import { nameOf, templateOf } from './account.ts';
+import type { Run } from './run.ts';
+import type { Scenario } from './scenario.ts';
+
+interface End {
+  scenario: Scenario;
+  world: World;
+  journal: Journal;
+  groups: readonly GroupSpec[];
+  before: Settings;
+  end: Pick<Run, 'outcome' | 'reason'>;
+  wanted: (group: string) => number;
+}
+
+type Settings = Record<string, ReturnType<typeof settings>>;
+
+export const settingsOf = (world: World): Settings =>
+  Object.fromEntries(Object.values(world.groups).map((group) => [group.name, settings(group)]));
+
+/** All a user can set on a group but its template version. */
+const settings = (group: Group) => ({
+  min: group.min,
+  max: group.max,
+  desired: group.desired,
+  template: templateOf(group).id,
+  suspended: Object.keys(group.suspended).sort(),
+  tags: group.tags,
+  healthCheckGraceMs: group.healthCheckGraceMs,
+  newInstancesProtected: group.newInstancesProtected,
+});
+
+export function judgeEnd(given: End): string[] {
+  const { scenario, world, journal, groups, end } = given;
+  const found: string[] = [];
+  if (end.outcome === 'crashed' || end.outcome === 'overdue') return [`${end.outcome}: ${end.reason}`];
+  const excuses = excusesOf(scenario);
+  const isAsked = end.outcome === 'rolled back' && end.reason === 'by hand';
+  if (end.outcome !== 'promoted' && !isAsked && excuses.length === 0) {
+    found.push(`nothing was wrong, and yet it was ${end.outcome}: ${end.reason}`);
+  }
+  if (end.outcome === 'promoted' && mustFail(scenario))
+    found.push(`an image that is ${scenario.image} was promoted`);
+  if (end.outcome === 'stuck' && !/drover (resume|rollback) r-1/.test(end.reason)) {
+    found.push(`stuck without a command to run: ${end.reason}`);
+  }
+  for (const template of Object.values(world.templates)) {
+    const users = groups.filter(({ group }) => templateOf(world.groups[group]!).id === template.id).length;
+    if (!template.versions[1]) found.push(`${template.name}: the previous version is gone`);
+    if (template.latestVersion > 1 + users)
+      found.push(`${template.name}: ${template.latestVersion - 1} versions made for ${users} groups`);
+  }
+  if (end.outcome !== 'stuck') {
+    const isTouched = (name: string) =>
+      journal.records().some(({ type, data }) => type === 'group.baseline' && data.group === name);
+    for (const { group } of groups) if (isTouched(group)) found.push(...judgeGroup(given, group));
+    if (scenario.deaths.length === 0) found.push(...openIntents(journal));
+  }
+  return found;
+}
+
+/** Everything in a scenario for which a release may fail, be rolled back, or be handed to a person. */
+function excusesOf(scenario: Scenario): string[] {
+  const { happenings, weather, image, groups } = scenario;
+  const number = (kind: string) => happenings.filter((one) => one.kind === kind).length;
+  const held = groups.filter(({ held, guarded, aside }) => held === 'wait' && guarded + aside > 0);
+  const excuses = [
+    image !== 'good' && `the image is ${image}`,
+    number('template') > 0 && 'somebody sets the template version',
+    number('drains-stick') > 0 && 'drains stick',
+    number('no-capacity') > 0 && 'there is no capacity for a while',
+    // One is chance; see lossesAllowed.
+    number('die') > 1 && 'instances die',
+    number('protect') > 0 && 'somebody protects an instance',
+    held.length > 0 && 'somebody has to release an instance',
+    weather.filter(({ does }) => does === 'throttled').length >= 5 && 'calls are refused again and again',
+    happenings.some((one) => one.kind === 'clock-jump') && 'the clock jumps over deadlines',
+  ];
+  return excuses.filter((excuse) => excuse !== false);
+}
+
+/** Not one instance of the image ever serves, and there is at least one to replace. */
+const mustFail = ({ image, groups, happenings }: Scenario): boolean =>
+  (image === 'unhealthy' || image === 'never-boots') &&
+  happenings.length === 0 &&
+  groups.some(({ desired, guarded, held }) => desired > (held === 'ignore' ? guarded : 0));
+
+function judgeGroup({ scenario, world, before, end, wanted }: End, name: string): string[] {
+  const group = world.groups[name]!;
+  const found: string[] = [];
+  const happened = scenario.happenings.filter((one) => nameOf(one.group) === name);
+  const is = settings(group);
+  const was = before[name]!;
+  // What others may have changed is theirs; whether it came to it depends on how long the rollout took.
+  const theirs = new Set<string>();
+  if (happened.some(({ kind }) => kind === 'raise-max')) theirs.add('max');
+  if (happened.some(({ kind }) => ['suspend-alarms', 'resume-rebalance'].includes(kind)))
+    theirs.add('suspended');
+  for (const [key, value] of Object.entries(is)) {
+    const expected = key === 'desired' ? wanted(name) : was[key as keyof typeof was];
+    if (theirs.has(key)) continue;
+    if (JSON.stringify(value) !== JSON.stringify(expected)) {
+      found.push(`${name}: ${key} is ${JSON.stringify(value)} in the end, not ${JSON.stringify(expected)}`);
+    }
+  }
+  if (theirs.has('max') && group.max < was.max)
+    found.push(`${name}: MaxSize ${group.max} is below ${was.max}`);
+  if (
+    theirs.has('suspended') &&
+    is.suspended.includes('AZRebalance') &&
+    !was.suspended.includes('AZRebalance')
+  ) {
+    found.push(`${name}: AZRebalance is left suspended`);
+  }
+  const isMeddled = happened.some(({ kind }) => kind === 'template');
+  const { version } = templateOf(group);
+  if (!/^\d+$/.test(version) && !isMeddled) found.push(`${name}: is left on ${version}`);
+  const members = Object.values(group.members);
+  if (members.filter(counts).length !== group.desired) {
+    found.push(`${name}: ${members.filter(counts).length} instances, ${group.desired} desired`);
+  }
+  const strays = members.filter((member) => {
+    if (end.outcome === 'rolled back') return Number(member.template.version) > 1;
+    const isHeld = member.protectedFromScaleIn || member.lifecycle === 'Standby';
+    return member.template.version !== version && !isHeld;
+  });
+  if (strays.length > 0 && !isMeddled) {
+    found.push(
+      `${name}: ${strays.map((m) => `${m.instanceId} on ${m.template.version}`).join(', ')} in the end`,
+    );
+  }
+  return found;
+}
+
+/** Every call that was announced has an outcome; none is left unknown but of what is simply done again. */
+function openIntents(journal: Journal): string[] {
+  const open = new Map<string, string>();
+  for (const record of journal.records()) {
+    if (record.type === 'intent' && !isRepeated(record.data.action)) open.set(record.data.key, 'no outcome');
+    else if (record.type === 'outcome' && record.data.status === 'unknown' && open.has(record.data.key))
+      open.set(record.data.key, 'unknown');
+    else if (record.type === 'outcome') open.delete(record.data.key);
+  }
+  return [...open].map(([key, state]) => `intent ${key} is left with ${state}`);
+}
+
+const isRepeated = (action: string): boolean => ['drain', 'undrain', 'pin', 'template'].includes(action);

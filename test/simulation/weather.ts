@@ -1,0 +1,152 @@
+/** A cloud that refuses, loses answers, and shows what was true a while ago; and people who meddle meanwhile. */
+import type { Clock } from '../../pipeline/clock.ts';
+import { type Cloud, CloudError, type GroupObservation } from '../../pipeline/cloud/cloud.ts';
+import {
+  resume,
+  setDesired,
+  setProtection,
+  suspend,
+  updateGroup,
+} from '../../pipeline/simulator/model/groups.ts';
+import { terminate } from '../../pipeline/simulator/model/instances.ts';
+import type { Group, World } from '../../pipeline/simulator/model/state.ts';
+import type { VirtualClock } from '../../pipeline/simulator/virtual-clock.ts';
+import { inService, nameOf, templateOf } from './account.ts';
+import { isMutation, wrapped } from './death.ts';
+import type { Safety } from './safety.ts';
+import type { Happening, Scenario, Staleness } from './scenario.ts';
+
+/** A drain that sticks: longer than any rollout. */
+const foreverMs = 30 * 86_400_000;
+
+/** Refuses and loses the calls the scenario names. */
+export function stormy(cloud: Cloud, { weather }: Scenario, note: (line: string) => void): Cloud {
+  let count = 0;
+  return wrapped(cloud, (name, call) => async (...given) => {
+    if (!isMutation(name)) return call(...given);
+    count += 1;
+    const does = weather.find((one) => one.call === count)?.does;
+    if (does) note(`call ${count}, ${name}, is ${does}`);
+    if (does === 'busy') throw new CloudError(name, 'ScalingActivityInProgress', 'busy');
+    if (does === 'throttled') throw new CloudError(name, 'Throttling', 'Rate exceeded');
+    const silence = new CloudError(name, 'EndpointUnreachable', 'hang up', { outcomeUnknown: true });
+    if (does === 'unsent') throw silence;
+    const answer = await call(...given);
+    if (does === 'lost') throw silence;
+    return answer;
+  });
+}
+
+/** Observations as an eventually consistent service gives them; `seen` hears since when each is true. */
+export function blurred(
+  cloud: Cloud,
+  staleness: readonly Staleness[],
+  clock: Clock,
+  seen: (ms: number) => void,
+): Cloud {
+  const startedAt = clock.now();
+  let last: { at: number; names: string; groups: GroupObservation[] } | null = null;
+  return {
+    ...cloud,
+    async observe(names, since) {
+      const at = clock.now();
+      const isStale = staleness.some(
+        ({ atS, forS }) => at >= startedAt + atS * 1000 && at < startedAt + (atS + forS) * 1000,
+      );
+      if (!isStale || last?.names !== names.join()) {
+        last = { at, names: names.join(), groups: await cloud.observe(names, since) };
+      }
+      seen(last.at);
+      return structuredClone(last.groups);
+    },
+  };
+}
+
+/** Lets everything of the scenario happen at its time, until `signal` says that the run is over. */
+export async function meddle(
+  world: World,
+  advance: () => void,
+  {
+    clock,
+    safety,
+    signal,
+    note,
+  }: { clock: VirtualClock; safety: Safety; signal: AbortSignal; note: (line: string) => void },
+  happenings: readonly Happening[],
+): Promise<void> {
+  const startedAt = clock.now();
+  const returns = happenings.flatMap((one) =>
+    one.kind === 'no-capacity'
+      ? [{ kind: 'capacity' as const, group: one.group, atS: one.atS + one.forS }]
+      : [],
+  );
+  for (const happening of [...happenings, ...returns].sort((a, b) => a.atS - b.atS)) {
+    await clock.sleep(Math.max(0, startedAt + happening.atS * 1000 - clock.now()), signal);
+    advance();
+    const group = world.groups[nameOf(happening.group)];
+    if (!group) continue;
+    note(`${group.name}: ${JSON.stringify(happening)} (desired ${group.desired}, max ${group.max})`);
+    happen(world, group, happening, { clock, safety });
+  }
+}
+
+function happen(
+  world: World,
+  group: Group,
+  happening: Happening | { kind: 'capacity' },
+  { clock, safety }: { clock: VirtualClock; safety: Safety },
+): void {
+  const others = (act: () => void, wanted?: number): void => safety.others(group.name, act, wanted);
+  const pick = (which: number) => {
+    const members = inService(group);
+    return members[which % Math.max(1, members.length)];
+  };
+  switch (happening.kind) {
+    case 'desired': {
+      const to = group.min + Math.round(((group.max - group.min) * happening.share) / 10);
+      // Setting the number the engine has just set says nothing.
+      if (to !== group.desired) others(() => setDesired(world, group, to), to);
+      return;
+    }
+    case 'die': {
+      const victim = pick(happening.which);
+      if (victim) others(() => terminate(world, world.instances[victim.instanceId]!));
+      return;
+    }
+    case 'raise-max':
+      others(() => updateGroup(world, group, { max: group.max + happening.by }, {}));
+      return;
+    case 'suspend-alarms':
+      others(() => suspend(world, group, ['AlarmNotification']));
+      return;
+    case 'resume-rebalance':
+      others(() => resume(world, group, ['AZRebalance']));
+      return;
+    case 'protect': {
+      const member = pick(happening.which);
+      if (member) others(() => setProtection(group, [member.instanceId], true));
+      return;
+    }
+    case 'release-all':
+      others(() => {
+        for (const member of Object.values(group.members)) member.protectedFromScaleIn = false;
+      });
+      return;
+    case 'template':
+      if (group.template) others(() => Object.assign(group.template!, { version: '$Default' }));
+      return;
+    case 'drains-stick':
+      for (const arn of group.targetGroupArns) world.targetGroups[arn]!.deregistrationDelayMs = foreverMs;
+      return;
+    case 'no-capacity':
+    case 'capacity': {
+      // An image that cannot be launched stands for a type of which EC2 has none left.
+      const { versions, latestVersion } = world.templates[templateOf(group).id]!;
+      const image = world.images[String(versions[latestVersion]!.data.ImageId)]!;
+      image.state = happening.kind === 'capacity' ? 'available' : 'pending';
+      return;
+    }
+    case 'clock-jump':
+      clock.skip(happening.byS * 1000);
+  }
+}
