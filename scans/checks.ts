@@ -1,5 +1,5 @@
 /**
- * The five checks: what each scanner found, as a finding with reasons, facts and artifacts. Decides what a check
+ * What each scanner found, as a finding with reasons, facts and artifacts. Decides what a check
  * calls passed on its own terms (complete, nothing missing, nothing left); whether that is good enough for a
  * fleet is the policies' business.
  */
@@ -11,9 +11,11 @@ import type { ImageRecord } from '../pipeline/image.ts';
 import { sha256 } from '../pipeline/json.ts';
 import type { Feed } from './apt.ts';
 import { type BootObservation, faultsOfBoot } from './boot-test.ts';
+import type { PackageChanges } from './changes.ts';
 import type { Content } from './compliance/content.ts';
 import { mergeReport } from './compliance/report.ts';
 import type { RawAudit } from './compliance/results.ts';
+import { type Budget, type Contents, type ContentsReport, excessOf } from './contents.ts';
 import { parseOsRelease } from './dpkg.ts';
 import type { Inventory } from './inventory.ts';
 import { findLeftovers } from './leftovers.ts';
@@ -87,29 +89,29 @@ export async function checkCompliance(
   };
 }
 
-export async function checkUpdates(
-  context: CheckContext,
+/** @param directory scratch space @throws Error when the distribution's indexes cannot be read to the last */
+export async function readUpdates(
+  { signal }: CheckContext,
   options: { root: string; codename: string; directory: string },
-): Promise<Finding> {
+): Promise<UpdatesReport> {
   const { root, codename, directory } = options;
   await mkdir(directory, { recursive: true });
   const report = await findMissingUpdates({
     status: await readFile(join(root, 'var/lib/dpkg/status'), 'utf8'),
     codename,
     directory,
-    signal: context.signal,
+    signal,
   });
-  const feed = report.feeds.find(({ suite }) => suite === `${codename}-security`);
-  if (!feed) throw new Error(`the index of ${codename}-security was not read`);
-  return findingOfUpdates(context, report, feed);
+  if (!securityFeed(report)) throw new Error(`the index of ${codename}-security was not read`);
+  return report;
 }
 
-/** @param feed where the security updates are published; null where it does not say when that was read last */
-export async function findingOfUpdates(
-  context: CheckContext,
-  report: UpdatesReport,
-  feed: Feed | null,
-): Promise<Finding> {
+/** Where security updates are published; null where nobody says when that was read last (dnf). */
+const securityFeed = ({ feeds }: UpdatesReport): Feed | null =>
+  feeds.find(({ suite }) => suite.endsWith('-security')) ?? null;
+
+export async function checkUpdates(context: CheckContext, report: UpdatesReport): Promise<Finding> {
+  const feed = securityFeed(report);
   const ageHours = feed ? (context.clock.now() - Date.parse(feed.date)) / 3_600_000 : null;
   const missing = report.security.map(
     ({ package: name, installed, available }) => `${name} ${installed}, available ${available}`,
@@ -135,24 +137,69 @@ export async function findingOfUpdates(
   };
 }
 
+/** @param updates names the packages' digests where the archive still has them */
 export async function checkSbom(
   context: CheckContext,
   image: ImageRecord,
   root: string,
   inventory: Inventory,
+  updates: Outcome<UpdatesReport>,
 ): Promise<Finding> {
   const { packages, licences } = inventory;
+  const digests = 'value' in updates ? updates.value.digests : {};
   const osRelease = parseOsRelease(await readFile(join(root, 'usr/lib/os-release'), 'utf8'));
-  const sbom = await renderSbom({ image, osRelease, ...inventory });
+  const sbom = await renderSbom({ image, osRelease, digests, ...inventory });
   return {
     status: 'passed',
     reasons: [`${packages.length} packages listed in valid CycloneDX 1.6`],
     facts: {
       components: packages.length,
       withLicences: packages.filter(({ name }) => licences.has(name)).length,
+      withDigests: packages.filter(({ name }) => Object.hasOwn(digests, name)).length,
       specification: 'CycloneDX 1.6',
     },
     artifacts: [await writeArtifact(context, 'sbom.cdx.json', sbom)],
+  };
+}
+
+/** @param changes since the release before, where there is one */
+export async function checkContents(
+  context: CheckContext,
+  contents: Contents,
+  budget: Budget,
+  changes: PackageChanges | null,
+): Promise<Finding> {
+  const { unexpectedSetuid, over } = excessOf(contents, budget);
+  const report: ContentsReport = {
+    schema: 'drover/contents@1',
+    ...contents,
+    budget,
+    unexpectedSetuid,
+    changes,
+  };
+  const usedMib = Math.ceil(contents.usedBytes / 1024 ** 2);
+  const excess = [
+    ...over,
+    ...unexpectedSetuid.map((path) => `${path} runs with its owner's rights and is not in the budget`),
+  ];
+  return {
+    status: excess.length === 0 ? 'passed' : 'failed',
+    reasons:
+      excess.length === 0
+        ? [
+            `${contents.packages} packages (budget ${budget.packages}), ${usedMib} MiB in use (budget ${budget.used_mib}), ${contents.setuid.length} known set-ID files`,
+          ]
+        : excess,
+    facts: {
+      packages: contents.packages,
+      packageBudget: budget.packages,
+      usedMib,
+      usedMibBudget: budget.used_mib,
+      over: over.length,
+      setuid: contents.setuid.length,
+      unexpectedSetuid: unexpectedSetuid.length,
+    },
+    artifacts: [await writeJsonArtifact(context, 'contents.json', report)],
   };
 }
 

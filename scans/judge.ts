@@ -7,7 +7,15 @@ import type { Facts } from '../pipeline/policy/expression.ts';
 import { explain, type Level, type Policy } from '../pipeline/policy/policy.ts';
 
 /** The checks every scan makes, in this order; they are the subjects policies speak of. */
-export const checks = ['compliance', 'updates', 'sbom', 'boot', 'leftovers'] as const;
+export const checks = [
+  'compliance',
+  'updates',
+  'sbom',
+  'vulnerabilities',
+  'contents',
+  'boot',
+  'leftovers',
+] as const;
 export type Check = (typeof checks)[number];
 
 /** A named person accepts the failure of one soft-mandatory policy; `check` is the policy's id. */

@@ -1,5 +1,6 @@
 /**
- * What a build may leave behind and an image must not carry: keys, identities, accounts, passwords, histories.
+ * What a build may leave behind and an image must not carry: keys, credentials, identities, accounts, passwords,
+ * histories.
  * Every instance of the image would share them. Reads the mounted disk; removes nothing.
  */
 import { type Dirent, promises as fs } from 'node:fs';
@@ -18,6 +19,7 @@ export async function findLeftovers(root: string): Promise<Leftover[]> {
     await Promise.all([
       ...homes.map((home) => inHome(root, home)),
       matching(root, '/etc/ssh', /^ssh_host_.*key/, 'SSH host key'),
+      matching(root, '/etc/ssl/private', /./, 'private key every instance would share'),
       matching(root, '/var/lib/cloud/instances', /./, 'cloud-init state of another instance'),
       matching(root, '/var/lib/systemd', /^random-seed$/, 'random seed every instance would share'),
       matching(root, '/var/log/journal', /./, 'journal of the build'),
@@ -36,8 +38,24 @@ export async function findLeftovers(root: string): Promise<Leftover[]> {
 async function inHome(root: string, home: string): Promise<Leftover[]> {
   const histories = await matching(root, home, /^\.(bash|python|node_repl|sh|zsh)_history$/, 'shell history');
   const keys = await matching(root, `${home}/.ssh`, /^(authorized_keys2?|id_[^.]*|identity)$/, 'SSH key');
-  return [...histories, ...keys];
+  const credentials = await Promise.all(
+    credentialFiles.map(([directory, name]) =>
+      matching(root, join(home, directory), name, 'credentials of a service'),
+    ),
+  );
+  return [...histories, ...keys, ...credentials.flat()];
 }
+
+/** Where the command line tools of clouds, registries and secret stores keep what lets them in. */
+const credentialFiles: readonly (readonly [directory: string, name: RegExp])[] = [
+  ['.aws', /^(credentials|config)$/],
+  ['.aws/sso/cache', /./],
+  ['.azure', /./],
+  ['.config/gcloud', /./],
+  ['.docker', /^config\.json$/],
+  ['.kube', /^config$/],
+  ['', /^\.(netrc|git-credentials|npmrc|pypirc|vault-token|pgpass|my\.cnf)$/],
+];
 
 /** Non-empty files and all directories of one directory that match; none if there is no such directory. */
 async function matching(root: string, directory: string, name: RegExp, what: string): Promise<Leftover[]> {

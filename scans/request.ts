@@ -10,11 +10,15 @@ import { Refused, reasonOf } from '../pipeline/errors.ts';
 import type { Distribution, ImageRecord, Verdict } from '../pipeline/image.ts';
 import { type Policy, parsePolicies } from '../pipeline/policy/policy.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
+import { type PreviousScan, summaryOf, writeChanges } from './changes.ts';
 import { type Content, parseContent } from './compliance/content.ts';
 import type { Waiver } from './compliance/report.ts';
+import { type Budget, readBudget } from './contents.ts';
 import { type Check, checks, judge, type Override } from './judge.ts';
 import { type Outcome, outcomeOf } from './outcome.ts';
-import { type CheckContext, writeJsonArtifact } from './verdict.ts';
+import { type CheckContext, verdictOf, writeJsonArtifact } from './verdict.ts';
+import { checkVulnerabilities } from './vulnerabilities/check.ts';
+import type { ScannerCommand } from './vulnerabilities/scanners.ts';
 
 export interface ScanRequest {
   image: ImageRecord;
@@ -31,6 +35,12 @@ export interface ScanRequest {
   /** Scanner disks, and scratch space. */
   cacheDir: string;
   policiesPath: string;
+  budgetPath: string;
+  /** Vulnerability scanners besides the distribution's own word, and the KEV catalogue, where there are any. */
+  scanners: readonly ScannerCommand[];
+  kevPath: string | null;
+  /** The release before; null for the first of its line. */
+  previous: PreviousScan | null;
   clock: Clock;
   progress: Progress;
   signal?: AbortSignal | undefined;
@@ -39,6 +49,7 @@ export interface ScanRequest {
 export interface ScanSession {
   context: CheckContext;
   content: Outcome<Content>;
+  budget: Budget;
   /** An empty directory that is removed after the scan. */
   scratch: string;
 }
@@ -46,28 +57,54 @@ export interface ScanSession {
 /** Debian's releases, as its archive names them. */
 export const codenames: Partial<Record<Distribution, string>> = { 'debian-12': 'bookworm' };
 
+/** What the image itself is asked for; 'vulnerabilities' follows from what that left. */
+export type Asked = Record<Exclude<Check, 'vulnerabilities'>, Verdict>;
+
 /**
- * Has `work` make every check, then judges: their verdicts in the order of `checks`, and the one of check 'policy'
- * last.
- * @throws Refused('invalid') for a bad policy file, and whatever `work` throws
+ * Has `work` ask the image, draws the conclusions, then judges: verdicts in the order of `checks`, and the one of check
+ * 'policy' last.
+ * @throws Refused('invalid') for a bad policy or budget file, and whatever `work` throws
  */
 export async function conductScan(
   request: ScanRequest,
-  work: (session: ScanSession) => Promise<Record<Check, Verdict>>,
+  work: (session: ScanSession) => Promise<Asked>,
 ): Promise<Verdict[]> {
-  const { image, outputDir, releaseDir, cacheDir, clock, signal } = request;
+  const { image, outputDir, releaseDir, cacheDir, clock, signal, previous, progress } = request;
   const policies = await readPolicies(request.policiesPath);
+  const budget = readBudget(request.budgetPath, image.role);
   await mkdir(outputDir, { recursive: true });
   await mkdir(cacheDir, { recursive: true });
   const context: CheckContext = { imageId: image.id, clock, signal, outputDir, releaseDir };
   const scratch = await mkdtemp(join(cacheDir, 'scan.'));
   try {
-    const made = await work({ context, content: await readContent(request), scratch });
+    const asked = await work({ context, content: await readContent(request), budget, scratch });
+    const vulnerabilities = await progress.step('Vulnerabilities', () =>
+      verdictOf(context, 'vulnerabilities', () =>
+        checkVulnerabilities(context, { ...request, previousDir: previous?.directory ?? null }),
+      ),
+    );
+    const contents = await compared(asked.contents, context, previous);
+    const made: Record<Check, Verdict> = { ...asked, vulnerabilities, contents };
     const verdicts = checks.map((check) => made[check]);
     return [...verdicts, await judged(request, context, policies, verdicts)];
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** The contents' verdict with what changed since the release before, where there is one. */
+async function compared(
+  verdict: Verdict,
+  context: CheckContext,
+  previous: PreviousScan | null,
+): Promise<Verdict> {
+  const changed = previous && (await writeChanges(context, previous));
+  if (!changed) return verdict;
+  return {
+    ...verdict,
+    reasons: [...verdict.reasons, summaryOf(changed.changes)],
+    artifacts: [...verdict.artifacts, changed.artifact],
+  };
 }
 
 async function judged(

@@ -40,16 +40,33 @@ export function parseRpmList(text: string): Inventory {
 
 /**
  * @param missing `dnf updateinfo list security --updates`: advisories for newer versions of what is installed
+ * @param cves the same with `--with-cve`: the CVE in the place of the advisory, a line for each
  * @param known the same with `--all`; no advisory at all means that they were not read, not that there are none
  * @throws Error for a line that makes no sense
  */
-export function reportOfAdvisories(inventory: Inventory, missing: string, known: string): UpdatesReport {
+export function reportOfAdvisories(
+  inventory: Inventory,
+  missing: string,
+  cves: string,
+  known: string,
+): UpdatesReport {
   if (advisoriesIn(known).length === 0) throw new Error('dnf knows no security advisory at all');
   const security = new Map<string, UpdatesReport['security'][number]>();
-  for (const { advisory, name, version } of advisoriesIn(missing)) {
-    const installed = inventory.packages.filter((candidate) => candidate.name === name).at(-1)?.version;
+  const named = advisoriesIn(cves);
+  for (const { advisory, severity, name, version } of advisoriesIn(missing)) {
+    const installed = inventory.packages.filter((candidate) => candidate.name === name).at(-1);
     if (!installed) throw new Error(`dnf has an advisory for ${name}, which is not installed`);
-    security.set(`${name} ${version}`, { package: name, installed, available: version, suite: advisory });
+    const fixes = named.filter((line) => line.name === name && line.version === version);
+    security.set(`${name} ${version}`, {
+      package: name,
+      source: installed.source,
+      installed: installed.version,
+      available: version,
+      suite: advisory,
+      brings: null,
+      cves: [...new Set(fixes.map((line) => line.advisory))].sort(),
+      severity,
+    });
   }
   return {
     schema: 'drover/updates@1',
@@ -58,20 +75,21 @@ export function reportOfAdvisories(inventory: Inventory, missing: string, known:
     security: [...security.values()],
     other: [],
     unknown: [],
+    digests: {},
   };
 }
 
 /** Lines like "ALAS2023-2024-581 Important/Sec. openssl-1:3.0.8-1.amzn2023.0.11.x86_64". */
-function advisoriesIn(text: string): { advisory: string; name: string; version: string }[] {
+function advisoriesIn(text: string): { advisory: string; severity: string; name: string; version: string }[] {
   return text
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line) => {
       // "i " marks what is installed already.
-      const parts = /^(?:i )?\s*(\S+)\s+\S+\/Sec\.\s+(\S+)-((?:\d+:)?[^-\s]+-[^-\s]+)\.[^.\s]+$/.exec(
+      const parts = /^(?:i )?\s*(\S+)\s+(\S+)\/Sec\.\s+(\S+)-((?:\d+:)?[^-\s]+-[^-\s]+)\.[^.\s]+$/.exec(
         line.trimEnd(),
       );
       if (!parts) throw new Error(`dnf's list of advisories has a line that makes no sense: ${line}`);
-      return { advisory: parts[1]!, name: parts[2]!, version: parts[3]! };
+      return { advisory: parts[1]!, severity: parts[2]!, name: parts[3]!, version: parts[4]! };
     });
 }

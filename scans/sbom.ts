@@ -1,6 +1,6 @@
 /**
  * The software bill of materials: what dpkg or rpm says is installed, as CycloneDX 1.6 JSON. Decides how a package is
- * named (purl), never what is installed. The same image always gives the same bytes: times come from the image
+ * named (purl), never what is installed. The same answers always give the same bytes: times come from the image
  * record and the serial number is derived from the image's id.
  *
  * https://cyclonedx.org/specification/overview/ and
@@ -18,6 +18,8 @@ export interface SbomInput extends Inventory {
   image: ImageRecord;
   /** The image's /etc/os-release. */
   osRelease: Record<string, string>;
+  /** SHA-256 of a package's file in the distribution's archive, lower-case hex, by package. */
+  digests: Readonly<Record<string, string>>;
 }
 
 /**
@@ -36,7 +38,7 @@ export async function renderSbom(input: SbomInput): Promise<string> {
   return text;
 }
 
-function bomOf({ image, osRelease, type, packages, licences }: SbomInput): Models.Bom {
+function bomOf({ image, osRelease, digests, type, packages, licences }: SbomInput): Models.Bom {
   const distribution = osRelease.ID ?? 'debian';
   const release = osRelease.VERSION_ID ?? '';
   const subject = new Models.Component(Enums.ComponentType.OperatingSystem, image.name, {
@@ -55,6 +57,8 @@ function bomOf({ image, osRelease, type, packages, licences }: SbomInput): Model
   for (const installed of packages) {
     const purl = purlOf(type, installed, distribution, release);
     const component = componentOf(type, installed, purl, licences.get(installed.name) ?? []);
+    const digest = digests[installed.name];
+    if (digest) component.hashes.set(Enums.HashAlgorithm['SHA-256'], digest);
     bom.components.add(component);
     subject.dependencies.add(component.bomRef);
   }

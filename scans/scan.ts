@@ -17,15 +17,24 @@ import { Refused, reasonOf } from '../pipeline/errors.ts';
 import type { Artifact, ImageRecord, Verdict } from '../pipeline/image.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
 import { observeBoot } from './boot-test.ts';
-import { checkBoot, checkCompliance, checkLeftovers, checkSbom, checkUpdates } from './checks.ts';
+import { changesOfPackages } from './changes.ts';
+import {
+  checkBoot,
+  checkCompliance,
+  checkContents,
+  checkLeftovers,
+  checkSbom,
+  checkUpdates,
+  readUpdates,
+} from './checks.ts';
 import { auditBooted, scannerDiskName, seedFiles } from './compliance/booted.ts';
 import type { Content } from './compliance/content.ts';
 import { auditOffline } from './compliance/offline.ts';
 import { rulesForBoot } from './compliance/report.ts';
 import { type RawAudit, readAudit } from './compliance/results.ts';
+import { type Budget, measure } from './contents.ts';
 import { withMountedDisk } from './disk.ts';
 import { dpkgInventory } from './inventory.ts';
-import type { Check } from './judge.ts';
 import { allSettled, type Outcome, outcomeOf, unwrap } from './outcome.ts';
 import { codenames, conductScan, type ScanRequest } from './request.ts';
 import { provideScannerDisk, type ScannerDisk } from './scanner-disk.ts';
@@ -53,7 +62,7 @@ export interface ScanOptions extends ScanRequest {
  *   Refused('environment') for an image this machine cannot scan, and the abort's reason
  */
 export const scanImage = (options: ScanOptions): Promise<Verdict[]> =>
-  conductScan(options, async ({ context, content, scratch }) => {
+  conductScan(options, async ({ context, content, budget, scratch }) => {
     const { image, diskPath, cacheDir, progress, signal } = options;
     const codename = codenames[image.distribution];
     if (!codename) {
@@ -75,29 +84,32 @@ export const scanImage = (options: ScanOptions): Promise<Verdict[]> =>
       );
       // Read later, or after an abort by nobody: a rejection nobody reads yet must not end the process.
       scannerDisk.catch(() => {});
-      const disk = scanDisk({ options, context, scratch, codename, scannerDisk });
+      const disk = scanDisk({ options, context, budget, scratch, codename, scannerDisk });
       const { offline } = disk;
       const running = scanRunning({ options, context, vmDirectory, scannerDisk, content, offline });
-      const [{ updates, sbom, leftovers }, { boot, booted }] = await allSettled([disk.verdicts, running]);
+      const [verdicts, { boot, booted }] = await allSettled([disk.verdicts, running]);
       const compliance = await verdictOf(context, 'compliance', async () =>
         checkCompliance(context, options, content, await offline, booted),
       );
-      return { compliance, updates, sbom, boot, leftovers };
+      return { ...verdicts, compliance, boot };
     } finally {
       await rm(vmDirectory, { recursive: true, force: true });
     }
   });
 
-/** What the mounted disk answers: the offline audit, and three verdicts. */
+type DiskCheck = 'updates' | 'sbom' | 'contents' | 'leftovers';
+
+/** What the mounted disk answers: the offline audit, and four verdicts. */
 function scanDisk(input: {
   options: ScanOptions;
   context: CheckContext;
+  budget: Budget;
   scratch: string;
   codename: string;
   scannerDisk: Promise<Outcome<ScannerDisk>>;
 }) {
-  const { options, context, scratch, codename, scannerDisk } = input;
-  const { diskPath, clock, progress, signal } = options;
+  const { options, context, budget, scratch, codename, scannerDisk } = input;
+  const { diskPath, previous, clock, progress, signal } = options;
   const offline = Promise.withResolvers<Outcome<RawAudit>>();
   offline.promise.catch(() => {});
   const scanMounted = (root: string) => {
@@ -116,36 +128,44 @@ function scanDisk(input: {
     });
     const answered = outcomeOf(audit, signal);
     offline.resolve(answered);
+    const verdict = (title: string, check: DiskCheck, work: () => Promise<Finding>) =>
+      progress.step(title, () => verdictOf(context, check, work));
+    const inventory = dpkgInventory(root);
+    inventory.catch(() => {});
+    const updates = outcomeOf(
+      readUpdates(context, { root, codename, directory: join(scratch, 'updates') }),
+      signal,
+    );
+    updates.catch(() => {});
     return allSettled([
-      progress.step('Missing security updates', () =>
-        verdictOf(context, 'updates', () =>
-          checkUpdates(context, { root, codename, directory: join(scratch, 'updates') }),
-        ),
+      verdict('Missing security updates', 'updates', async () =>
+        checkUpdates(context, unwrap(await updates)),
       ),
-      progress.step('Bill of materials', () =>
-        verdictOf(context, 'sbom', async () =>
-          checkSbom(context, options.image, root, await dpkgInventory(root)),
-        ),
+      verdict('Bill of materials', 'sbom', async () =>
+        checkSbom(context, options.image, root, await inventory, await updates),
       ),
-      progress.step('Leftovers of the build', () =>
-        verdictOf(context, 'leftovers', () => checkLeftovers(context, root)),
-      ),
+      verdict('Contents', 'contents', async () => {
+        const { packages } = await inventory;
+        const changes = previous && (await changesOfPackages(previous, packages, root));
+        return checkContents(context, await measure(root, packages.length), budget, changes);
+      }),
+      verdict('Leftovers of the build', 'leftovers', () => checkLeftovers(context, root)),
       // The disk stays mounted until the audit is through.
       answered,
     ]);
   };
   const mounted = withMountedDisk({ diskPath, directory: scratch, signal }, scanMounted).then(
-    ([updates, sbom, leftovers]) => ({ updates, sbom, leftovers }),
+    ([updates, sbom, contents, leftovers]) => ({ updates, sbom, contents, leftovers }),
     async (error: unknown) => {
       signal?.throwIfAborted();
       offline.resolve({ reason: reasonOf(error) });
-      const fail = (check: Check) => verdictOf(context, check, () => Promise.reject(error));
-      const [updates, sbom, leftovers] = await Promise.all([
-        fail('updates'),
-        fail('sbom'),
-        fail('leftovers'),
-      ]);
-      return { updates, sbom, leftovers };
+      const fail = (check: DiskCheck) => verdictOf(context, check, () => Promise.reject(error));
+      return {
+        updates: await fail('updates'),
+        sbom: await fail('sbom'),
+        contents: await fail('contents'),
+        leftovers: await fail('leftovers'),
+      };
     },
   );
   return { offline: offline.promise, verdicts: mounted };

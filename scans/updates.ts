@@ -1,18 +1,26 @@
 /**
  * Missing security updates: the image's own package state against the distribution's current indexes, judged by
- * apt (`apt-cache policy`), which compares versions as dpkg does. Says which updates are missing; it knows
+ * apt (`apt-cache policy`), which compares versions as dpkg does, and what each would fix, by its changelog. It knows
  * nothing of vulnerabilities nobody has published an update for, so it never says there are none.
  */
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { type Feed, readIndexes } from './apt.ts';
+import { type Feed, type Indexes, readIndexes } from './apt.ts';
+import { archivedChangelog, cvesSince, isNewerThan } from './changelogs.ts';
 import { type InstalledPackage, parseDpkgStatus } from './dpkg.ts';
 
 export interface MissingUpdate {
   package: string;
+  source: string;
   installed: string;
   available: string;
   suite: string;
+  /** Where the package only pulls in the newest of a kind (a kernel): the package that really would come. */
+  brings: string | null;
+  /** CVEs named for the versions in between; null when nothing says. Not known of updates that are no security's. */
+  cves: string[] | null;
+  /** The distribution's own rating, in its words; null where it gives none (Debian). */
+  severity: string | null;
 }
 
 export interface UpdatesReport {
@@ -25,6 +33,8 @@ export interface UpdatesReport {
   other: MissingUpdate[];
   /** Installed in a version no index knows any more or ever did. */
   unknown: string[];
+  /** SHA-256 of the archive's file of each installed package that the indexes still know, by package. */
+  digests: Record<string, string>;
 }
 
 /** @throws Error when the indexes cannot be read or verified, or apt does not answer for every package */
@@ -43,7 +53,115 @@ export async function findMissingUpdates(options: {
     env: apt.environment,
     ...(signal && { cancelSignal: signal }),
   });
-  return reportOf(packages, parsePolicy(stdout), apt.feeds);
+  const report = reportOf(packages, parsePolicy(stdout), apt.feeds);
+  const known = packages.filter(({ name }) => !report.unknown.includes(name));
+  const offers = await offersOf(apt, known.map(versioned), signal);
+  const digests = Object.fromEntries(
+    known.flatMap((installed) => {
+      const offer = offers.find(
+        ({ name, version }) => name === installed.name && version === installed.version,
+      );
+      return offer ? [[installed.name, offer.sha256]] : [];
+    }),
+  );
+  return { ...report, digests, security: await explained(apt, packages, report.security, signal) };
+}
+
+/** What the indexes say of packages at these versions ('name=version'); versions they do not hold are left out. */
+async function offersOf(
+  apt: Indexes,
+  wanted: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Offer[]> {
+  const { stdout } = await execa('apt-cache', ['show', ...wanted], {
+    env: apt.environment,
+    ...(signal && { cancelSignal: signal }),
+  });
+  return parseOffers(stdout);
+}
+
+const versioned = (installed: InstalledPackage): string => `${aptName(installed)}=${installed.version}`;
+
+/** Updates of one source package have one changelog between them, and the smallest of them is downloaded for it. */
+async function explained(
+  apt: Indexes,
+  packages: readonly InstalledPackage[],
+  missing: readonly MissingUpdate[],
+  signal: AbortSignal | undefined,
+): Promise<MissingUpdate[]> {
+  if (missing.length === 0) return [];
+  const names = missing.map(({ package: name, available }) => `${name}=${available}`);
+  const offered = await offersOf(apt, names, signal);
+  const offerOf = ({ package: name, available }: MissingUpdate) =>
+    offered.find((offer) => offer.name === name && offer.version === available);
+  const cves = new Map<string, string[] | null>();
+  const result: MissingUpdate[] = [];
+  for (const update of missing) {
+    const brings = kernelOf(offerOf(update)?.depends ?? '');
+    // A signed kernel's own changelog says "sign"; what it fixes stands in that of the source it was built from,
+    // which has the same version as its packages.
+    const source = brings ? 'linux' : update.source;
+    const key = `${source} ${update.available}`;
+    if (!cves.has(key)) {
+      const candidates = brings
+        ? ['linux-libc-dev']
+        : missing
+            .filter((other) => other.source === source && other.available === update.available)
+            .toSorted((a, b) => (offerOf(a)?.bytes ?? 0) - (offerOf(b)?.bytes ?? 0))
+            .map(({ package: name }) => name);
+      const since = brings
+        ? update.installed
+        : packages.find(({ name }) => name === update.package)!.sourceVersion;
+      cves.set(key, await cvesOf(apt, candidates, update.available, since, signal));
+    }
+    result.push({ ...update, source, brings, cves: cves.get(key)! });
+  }
+  return result;
+}
+
+/** By the first of `candidates` that brings a changelog; many link theirs to a sister package's. */
+async function cvesOf(
+  apt: Indexes,
+  candidates: readonly string[],
+  version: string,
+  since: string,
+  signal: AbortSignal | undefined,
+): Promise<string[] | null> {
+  for (const name of candidates) {
+    const changelog = await archivedChangelog(apt, name, version, signal);
+    if (changelog) return cvesSince(changelog, (entry) => isNewerThan(entry, since));
+  }
+  return null;
+}
+
+/** The kernel package that a kernel metapackage depends on, e.g. linux-image-6.1.0-56-cloud-amd64. */
+const kernelOf = (depends: string): string | null => /(?:^|, )(linux-image-\d\S*)/.exec(depends)?.[1] ?? null;
+
+interface Offer {
+  name: string;
+  version: string;
+  depends: string;
+  bytes: number;
+  sha256: string;
+}
+
+/** `apt-cache show` (apt-cache(8)), as far as it is needed. */
+export function parseOffers(text: string): Offer[] {
+  return text.split(/\n{2,}/).flatMap((paragraph) => {
+    const field = (name: string) => new RegExp(`^${name}: (.+)$`, 'm').exec(paragraph)?.[1] ?? '';
+    const name = field('Package');
+    return name === ''
+      ? []
+      : [
+          {
+            name,
+            version: field('Version'),
+            depends: field('Depends'),
+            bytes: Number(field('Size')),
+            sha256: field('SHA256'),
+          },
+        ];
+  });
 }
 
 const aptName = ({ name, architecture }: InstalledPackage): string =>
@@ -86,6 +204,7 @@ export function reportOf(
     security: [],
     other: [],
     unknown: [],
+    digests: {},
   };
   const byName = new Map(policy.map((entry) => [entry.package, entry]));
   for (const installed of packages) {
@@ -98,9 +217,13 @@ export function reportOf(
       throw new Error(`apt's version table of ${installed.name} lacks the installed version`);
     const missing = (offer: { version: string }, suite: string): MissingUpdate => ({
       package: installed.name,
+      source: installed.source,
       installed: installed.version,
       available: offer.version,
       suite,
+      brings: null,
+      cves: null,
+      severity: null,
     });
     const newer = entry.versions.slice(0, position).filter(({ suites }) => suites.length > 0);
     const securityOf = (suites: readonly string[]) => suites.find((suite) => suite.endsWith('-security'));

@@ -195,6 +195,10 @@ export const configSchema = z.strictObject({
     role: name.default('base'),
     hardening: z.string().default('hardening/cis-level1-server.yaml').meta({ description: 'profile file' }),
     policies: z.string().default('scans/policies.yaml').meta({ description: 'policy file' }),
+    budget: z
+      .string()
+      .default('scans/budget.yaml')
+      .meta({ description: 'what an image of each role may carry and weigh' }),
     amazon: z
       .strictObject({
         instance_type: z.string().default('t3.small'),
@@ -206,6 +210,27 @@ export const configSchema = z.strictObject({
       })
       .optional(),
   }),
+  scan: z
+    .strictObject({
+      scanners: z
+        .array(
+          z.strictObject({
+            format: z.enum(['trivy', 'grype', 'inspector']).meta({ description: 'what its JSON is read as' }),
+            argv: z.array(z.string()).min(1).meta({
+              description:
+                '{sbom} stands for the CycloneDX file, {image} for the image id; prints the report',
+            }),
+            timeout: duration.default('10m'),
+          }),
+        )
+        .default([]),
+      kev: z
+        .string()
+        .optional()
+        .meta({ description: "file: CISA's catalogue of known exploited vulnerabilities, as JSON" }),
+    })
+    .prefault({})
+    .meta({ description: "vulnerability scanners besides the distribution's own security updates" }),
   fleet: z.strictObject({
     staging: z.strictObject({ waves: z.array(wave).min(1), rollout: rolloutOverrides.optional() }),
     production: z.strictObject({ waves: z.array(wave).min(1), rollout: rolloutOverrides.optional() }),

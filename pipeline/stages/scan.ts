@@ -6,11 +6,14 @@
 import { join, resolve } from 'node:path';
 import type { Accelerator } from '../../packer/accelerator.ts';
 import { inspectMachine } from '../../packer/inspect.ts';
+import type { PreviousScan } from '../../scans/changes.ts';
 import { type InstanceScanOptions, scanInstance } from '../../scans/instance/scan.ts';
 import { readPolicies, type ScanRequest } from '../../scans/request.ts';
 import { scanImage } from '../../scans/scan.ts';
+import { parseDurationMs } from '../config/schema.ts';
 import { Failed, Refused } from '../errors.ts';
 import type { ImageRecord } from '../image.ts';
+import { listReleases } from '../journal/releases.ts';
 import { directoryOf, imageOf, type ReleaseContext, runStage, stateOf } from './context.ts';
 import { hardeningOf } from './hardening.ts';
 
@@ -29,6 +32,13 @@ export const scan = (context: ReleaseContext): Promise<void> =>
       tailoring,
       waivers: tailoring.waivers,
       policiesPath: resolve(root, config.image.policies),
+      budgetPath: resolve(root, config.image.budget),
+      scanners: config.scan.scanners.map(({ timeout, ...scanner }) => ({
+        ...scanner,
+        timeoutMs: parseDurationMs(timeout)!,
+      })),
+      kevPath: config.scan.kev === undefined ? null : resolve(root, config.scan.kev),
+      previous: await previousScan(stage, image),
       overrides: stateOf(stage).overrides.filter((override) => override.imageId === image.id),
       clock,
       progress,
@@ -57,6 +67,17 @@ export const scan = (context: ReleaseContext): Promise<void> =>
     const artifacts = verdicts.flatMap((verdict) => verdict.artifacts);
     return { summary: `${verdicts.length} checks, policy passed: ${policy.reasons[0]}`, artifacts };
   });
+
+/** Of the newest earlier release of this line of images (same name and distribution) that policy let pass. */
+async function previousScan(context: ReleaseContext, image: ImageRecord): Promise<PreviousScan | null> {
+  const lineOf = ({ name, release }: ImageRecord) => name.replace(release, '');
+  for (const { id, directory, state } of await listReleases(context.stateDirectory)) {
+    if (id >= image.release || !state?.image || lineOf(state.image) !== lineOf(image)) continue;
+    const passed = state.verdicts.some(({ check, status }) => check === 'policy' && status === 'passed');
+    if (passed) return { release: id, directory: join(directory, 'scan') };
+  }
+  return null;
+}
 
 /**
  * Records that the actor accepts this policy's failure on this image, whatever later scan of it fails it.

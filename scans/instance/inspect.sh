@@ -47,14 +47,22 @@ if command -v rpm >/dev/null && [ ! -f /var/lib/dpkg/status ]; then
     '%{NAME}\t%{EPOCH}\t%{VERSION}-%{RELEASE}\t%{ARCH}\t%{SOURCERPM}\t%{LICENSE}\t%{VENDOR}\t%{URL}\t%{SUMMARY}\n'
   # Amazon Linux is locked to the release it was made from; what is newer stands in the latest one only. Its dnf
   # passes over a repository it cannot read, which would look like "nothing is missing".
-  for kind in updates all; do
-    ask "dnf-$kind" dnf -q --releasever=latest '--setopt=*.skip_if_unavailable=False' updateinfo list security "--$kind"
-  done
+  advisories='dnf -q --releasever=latest --setopt=*.skip_if_unavailable=False updateinfo list security'
+  # shellcheck disable=SC2086 # words of a command
+  {
+    ask dnf-updates $advisories --updates
+    ask dnf-cves $advisories --updates --with-cve
+    ask dnf-all $advisories --all
+  }
 else
   mkdir -p "$root/var/lib/dpkg"
   cp /var/lib/dpkg/status "$root/var/lib/dpkg/"
   cp -L --parents /usr/share/doc/*/copyright "$root" 2>/dev/null
 fi
+
+say "measuring the contents"
+ask used df --output=used --block-size=1 /
+ask setuid find / -xdev -type f -perm /6000 -printf '/%P\n'
 
 # Leftovers. What changed before this boot came with the image; what changed since is the boot's own. An image is
 # never finished within the minute before its boot: a clock set right meanwhile does not matter.
@@ -70,8 +78,15 @@ mark() {
   if [ -d "$1" ]; then mkdir -p "$root$1"; else echo placeholder >"$root$1"; fi
 }
 for path in /etc/ssh/ssh_host_*key* /var/lib/cloud/instances/* /var/lib/systemd/random-seed /var/log/journal/* \
-  /tmp/* /var/tmp/* /root/.*_history /home/*/.*_history /root/.ssh/id* /home/*/.ssh/id*; do
+  /etc/ssl/private/* /tmp/* /var/tmp/*; do
   [ -s "$path" ] && came_with_image "$path" && mark "$path"
+done
+for home in /root /home/*; do
+  for path in "$home"/.*_history "$home"/.ssh/id* "$home"/.aws/credentials "$home"/.aws/config "$home"/.aws/sso/cache/* \
+    "$home"/.azure/* "$home"/.config/gcloud/* "$home"/.docker/config.json "$home"/.kube/config "$home"/.netrc \
+    "$home"/.git-credentials "$home"/.npmrc "$home"/.pypirc "$home"/.vault-token "$home"/.pgpass "$home"/.my.cnf; do
+    [ -s "$path" ] && came_with_image "$path" && mark "$path"
+  done
 done
 for path in /etc/machine-id /var/lib/dbus/machine-id; do
   [ -f "$path" ] && [ ! -L "$path" ] && came_with_image "$path" && mark "$path"

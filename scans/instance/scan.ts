@@ -9,15 +9,18 @@ import { gzipSync } from 'node:zlib';
 import { Refused, reasonOf } from '../../pipeline/errors.ts';
 import type { Artifact, Verdict } from '../../pipeline/image.ts';
 import type { Progress } from '../../pipeline/report/progress.ts';
+import { changesOfPackages } from '../changes.ts';
 import {
   checkBoot,
   checkCompliance,
+  checkContents,
   checkLeftovers,
   checkSbom,
   checkUpdates,
-  findingOfUpdates,
+  readUpdates,
 } from '../checks.ts';
 import { type RawAudit, readAudit } from '../compliance/results.ts';
+import { type Contents, linesOf } from '../contents.ts';
 import { dpkgInventory } from '../inventory.ts';
 import type { Check } from '../judge.ts';
 import { allSettled, type Outcome, outcomeOf, unwrap } from '../outcome.ts';
@@ -45,8 +48,8 @@ export interface InstanceScanOptions extends ScanRequest {
  * @throws Refused('invalid') for a bad policy file, whatever `inspect` refuses, and the abort's reason
  */
 export const scanInstance = (options: InstanceScanOptions): Promise<Verdict[]> =>
-  conductScan(options, async ({ context, content, scratch }) => {
-    const { image, progress, signal } = options;
+  conductScan(options, async ({ context, content, budget, scratch }) => {
+    const { image, previous, progress, signal } = options;
     const logFile = join(scratch, 'inspect.log');
     const archive = await progress.step('Inspect a throwaway instance', (step) =>
       archiveOf(options, step, scratch, logFile),
@@ -54,32 +57,32 @@ export const scanInstance = (options: InstanceScanOptions): Promise<Verdict[]> =
     const verdict = (check: Check, work: (archive: Archive) => Promise<Finding>) =>
       verdictOf(context, check, async () => work(unwrap(archive)));
     const codename = codenames[image.distribution];
-    const [compliance, updates, sbom, boot, leftovers] = await allSettled([
+    const inventoryOf = (open: Archive) => (codename ? dpkgInventory(open.root) : rpmInventory(open));
+    const readUpdatesOf = async (open: Archive) =>
+      codename
+        ? readUpdates(context, { root: open.root, codename, directory: join(scratch, 'updates') })
+        : reportOfAdvisories(
+            await rpmInventory(open),
+            await answerOf(open, 'dnf-updates'),
+            await answerOf(open, 'dnf-cves'),
+            await answerOf(open, 'dnf-all'),
+          );
+    const updates = outcomeOf((async () => readUpdatesOf(unwrap(archive)))(), signal);
+    updates.catch(() => {});
+    const [compliance, updatesVerdict, sbom, contents, boot, leftovers] = await allSettled([
       verdict('compliance', async (open) => {
         const booted = await outcomeOf(rawAudit(open), signal);
         return checkCompliance(context, options, content, null, booted);
       }),
-      verdict('updates', async (open) =>
-        codename
-          ? checkUpdates(context, { root: open.root, codename, directory: join(scratch, 'updates') })
-          : findingOfUpdates(
-              context,
-              reportOfAdvisories(
-                await rpmInventory(open),
-                await answerOf(open, 'dnf-updates'),
-                await answerOf(open, 'dnf-all'),
-              ),
-              null,
-            ),
-      ),
+      verdict('updates', async () => checkUpdates(context, unwrap(await updates))),
       verdict('sbom', async (open) =>
-        checkSbom(
-          context,
-          image,
-          open.root,
-          await (codename ? dpkgInventory(open.root) : rpmInventory(open)),
-        ),
+        checkSbom(context, image, open.root, await inventoryOf(open), await updates),
       ),
+      verdict('contents', async (open) => {
+        const { packages } = await inventoryOf(open);
+        const changes = previous && (await changesOfPackages(previous, packages, null));
+        return checkContents(context, await contentsIn(open, packages.length), budget, changes);
+      }),
       verdict('boot', async (open) => checkBoot(context, await bootIn(open), { instance: true })),
       verdict('leftovers', async (open) => {
         const { root, untold } = await leftoversIn(open);
@@ -88,7 +91,7 @@ export const scanInstance = (options: InstanceScanOptions): Promise<Verdict[]> =
     ]);
     // Above all when there is no archive: the log says why.
     const artifacts = [...boot.artifacts, ...(await logOf(context, logFile))];
-    return { compliance, updates, sbom, boot: { ...boot, artifacts }, leftovers };
+    return { compliance, updates: updatesVerdict, sbom, contents, boot: { ...boot, artifacts }, leftovers };
   });
 
 /** Only a refusal and an abort end the scan: nothing else may take the verdicts away. */
@@ -119,6 +122,14 @@ async function archiveOf(
 async function rawAudit(archive: Archive): Promise<RawAudit> {
   const run = await auditIn(archive);
   return { ...run, answer: readAudit(run) };
+}
+
+/** What measure() says of a mounted image, as the instance said it. */
+async function contentsIn(archive: Archive, packages: number): Promise<Contents> {
+  const usedBytes = Number((await answerOf(archive, 'used')).split('\n')[1]);
+  if (!Number.isInteger(usedBytes))
+    throw new Error('the instance did not say how much of its disk is in use');
+  return { packages, usedBytes, setuid: linesOf(await answerOf(archive, 'setuid')).sort() };
 }
 
 const rpmInventory = async (archive: Archive) => parseRpmList(await answerOf(archive, 'rpm'));

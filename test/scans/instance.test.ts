@@ -110,6 +110,10 @@ describe('the scan of an instance', () => {
       releaseDir: join(directory, 'release'),
       cacheDir: join(directory, 'cache'),
       policiesPath: 'scans/policies.yaml',
+      budgetPath: 'scans/budget.yaml',
+      scanners: [],
+      kevPath: null,
+      previous: null,
       clock,
       progress: silent,
       inspect,
@@ -177,8 +181,10 @@ describe('the scan of an instance', () => {
     ],
   ])('fails every check, with the reason, when the archive %s', async (_title, inspect, reason) => {
     const verdicts = Object.values(await scan(inspect));
-    expect(verdicts.map(({ status }) => status)).toEqual(Array(6).fill('failed'));
-    for (const { check, reasons } of verdicts) if (check !== 'policy') expect(reasons[0]).toMatch(reason);
+    expect(verdicts.map(({ status }) => status)).toEqual(Array(8).fill('failed'));
+    // These two follow from the others.
+    const asked = verdicts.filter(({ check }) => check !== 'policy' && check !== 'vulnerabilities');
+    for (const { reasons } of asked) expect(reasons[0]).toMatch(reason);
   });
   test.each<[keyof Awaited<ReturnType<typeof scan>>, string, () => void, string]>([
     [
@@ -281,7 +287,12 @@ describe('the scan of an instance', () => {
 
   describe('of Amazon Linux', () => {
     beforeEach(() => {
-      for (const [name, text] of Object.entries({ rpm: rpms, 'dnf-updates': '', 'dnf-all': known })) {
+      for (const [name, text] of Object.entries({
+        rpm: rpms,
+        'dnf-updates': '',
+        'dnf-cves': '',
+        'dnf-all': known,
+      })) {
         write(`state/${name}`, text);
         write(`state/${name}.exit`, '0\n');
         write(`state/${name}.err`, '');
@@ -296,7 +307,15 @@ describe('the scan of an instance', () => {
     });
     test('fails with the package when an advisory is open', async () => {
       write('state/dnf-updates', missing);
-      const { updates } = await scanAmazonLinux();
+      write('state/dnf-cves', missing.replace('ALAS2023-2024-581', 'CVE-2024-0727'));
+      const { updates, vulnerabilities } = await scanAmazonLinux();
+      expect(vulnerabilities).toMatchObject({
+        status: 'passed',
+        facts: { findings: 1, high: 1, fixableHigh: 1 },
+        reasons: expect.arrayContaining([
+          'CVE-2024-0727 in openssl-libs 1:3.0.8-1.amzn2023.0.10: high, fixed in 1:3.0.8-1.amzn2023.0.11',
+        ]),
+      });
       expect(updates).toMatchObject({
         status: 'failed',
         reasons: [
@@ -318,15 +337,15 @@ describe('the scan of an instance', () => {
 describe("dnf's advisories", () => {
   const inventory = parseRpmList(rpms);
   test('of nothing at all count as not read', () => {
-    expect(() => reportOfAdvisories(inventory, '', '')).toThrow('no security advisory at all');
+    expect(() => reportOfAdvisories(inventory, '', '', '')).toThrow('no security advisory at all');
   });
   test('in another form than expected are an error', () => {
-    expect(() => reportOfAdvisories(inventory, 'Last metadata expiration check: now\n', known)).toThrow(
+    expect(() => reportOfAdvisories(inventory, 'Last metadata expiration check: now\n', '', known)).toThrow(
       'makes no sense',
     );
   });
   test('about a package that is not installed are an error', () => {
-    expect(() => reportOfAdvisories(parseRpmList(rpms.split('\n')[0]!), missing, known)).toThrow(
+    expect(() => reportOfAdvisories(parseRpmList(rpms.split('\n')[0]!), missing, '', known)).toThrow(
       'not installed',
     );
   });
@@ -339,7 +358,12 @@ describe("dnf's advisories", () => {
 test('an rpm is named by a purl with its epoch apart and its source package', async () => {
   const image = imageOf('amazon-linux-2023');
   const bom = JSON.parse(
-    await renderSbom({ image, osRelease: { ID: 'amzn', VERSION_ID: '2023' }, ...parseRpmList(rpms) }),
+    await renderSbom({
+      image,
+      osRelease: { ID: 'amzn', VERSION_ID: '2023' },
+      digests: {},
+      ...parseRpmList(rpms),
+    }),
   );
   expect(bom.components.map(({ purl }: { purl: string }) => purl)).toEqual([
     'pkg:rpm/amzn/bash@5.2.15-1.amzn2023.0.2?arch=x86_64&distro=amzn-2023&upstream=bash-5.2.15-1.amzn2023.0.2.src.rpm',

@@ -20,6 +20,18 @@ const good = [
   verdict('compliance', 'passed', { unexplained: 0, scoreNetOfWaivers: 0.97 }),
   verdict('updates', 'passed', { missingSecurity: 0, feedAgeHours: 2 }),
   verdict('sbom', 'passed', { components: 300 }),
+  verdict('vulnerabilities', 'passed', {
+    exploited: 0,
+    oldestFixableCriticalDays: 0,
+    oldestFixableHighDays: 0,
+  }),
+  verdict('contents', 'passed', {
+    packages: 240,
+    packageBudget: 240,
+    usedMib: 900,
+    usedMibBudget: 900,
+    unexpectedSetuid: 0,
+  }),
   verdict('boot', 'passed', { failedUnits: 0 }),
   verdict('leftovers', 'passed', { found: 0 }),
 ];
@@ -35,7 +47,7 @@ describe('the judge', () => {
   test('passes an image that satisfies every policy', () => {
     const { verdict } = rule(good);
     expect(verdict.status).toBe('passed');
-    expect(verdict.reasons).toEqual(['7 of 7 policies hold']);
+    expect(verdict.reasons).toEqual(['13 of 13 policies hold']);
   });
   test.each(checks)('fails an image whose %s verdict is absent', (check) => {
     expect(rule(without(check)).verdict.status).toBe('failed');
@@ -48,8 +60,8 @@ describe('the judge', () => {
   });
   test('lists every reason of a failure', () => {
     const { verdict } = rule([]);
-    expect(verdict.reasons).toHaveLength(6);
-    expect(verdict.facts).toMatchObject({ failed: 6, advised: 1 });
+    expect(verdict.reasons).toHaveLength(12);
+    expect(verdict.facts).toMatchObject({ failed: 12, advised: 1 });
   });
   test('reports an advisory failure and passes all the same', () => {
     const stale = [

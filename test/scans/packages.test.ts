@@ -67,6 +67,7 @@ describe('the bill of materials', () => {
   const input = {
     image,
     osRelease: { ID: 'debian', VERSION_ID: '12' },
+    digests: { libacl1: 'b'.repeat(64) },
     type: 'deb' as const,
     packages: parseDpkgStatus(fixture('dpkg-status')),
     licences: new Map([['zlib1g', ['Zlib']]]),
@@ -79,6 +80,11 @@ describe('the bill of materials', () => {
       'pkg:deb/debian/adduser@3.134?arch=all&distro=debian-12&upstream=adduser',
       'pkg:deb/debian/libacl1@2.3.1-3+b1?arch=amd64&distro=debian-12&upstream=acl%402.3.1',
       'pkg:deb/debian/zlib1g@1:1.2.13.dfsg-1?arch=amd64&distro=debian-12&upstream=zlib',
+    ]);
+    expect(bom.components.map((component: { hashes?: object }) => component.hashes)).toEqual([
+      undefined,
+      [{ alg: 'SHA-256', content: 'b'.repeat(64) }],
+      undefined,
     ]);
     expect(bom.components[2].licenses).toEqual([{ license: { name: 'Zlib', acknowledgement: 'declared' } }]);
   });
@@ -121,9 +127,13 @@ describe('missing updates', () => {
     expect(report.security).toEqual([
       {
         package: 'openssl',
+        source: 'openssl',
         installed: '3.0.19-1~deb12u2',
         available: '3.0.22-1~deb12u2',
         suite: 'bookworm-security',
+        brings: null,
+        cves: null,
+        severity: null,
       },
     ]);
   });
