@@ -8,6 +8,7 @@ import { doctor } from './cli/doctor.ts';
 import { evidenceExport, evidenceVerify } from './cli/evidence.ts';
 import { report } from './cli/failure.ts';
 import { plan } from './cli/plan.ts';
+import { policyTest } from './cli/policy.ts';
 import { recover } from './cli/recover.ts';
 import { resume, rollback, run, stage } from './cli/release.ts';
 import { openSession, type Session } from './cli/session.ts';
@@ -114,6 +115,12 @@ command(evidence, 'export', 'write the signed bundle of a release', evidenceExpo
 command(evidence, 'verify', 'recompute everything in a bundle, offline', evidenceVerify)
   .argument('[bundle]', 'its directory, or a release', 'latest')
   .option('--key <file>', 'the public key you trust (PEM); without it the bundle vouches for itself');
+
+const policy = program.command('policy').description('what an image must satisfy');
+command(policy, 'test', 'try every policy on its own examples', policyTest).argument(
+  '[file]',
+  'policy file (default: image.policies of drover.yaml)',
+);
 
 const simulator = program.command('simulator').description('the simulated AWS, by itself');
 command(simulator, 'start', 'serve it on loopback until stopped, for any AWS client', simulatorStart).option(

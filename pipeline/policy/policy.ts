@@ -87,6 +87,17 @@ function faultOf(expression: string, subjects: readonly string[]): string | null
   }
 }
 
+/** Sentences about the policy's own examples that are not what they claim; none when it does what its author meant. */
+export function wrongExamples({ expression, examples }: Policy): string[] {
+  const wrong = (kind: 'passing' | 'failing') =>
+    examples[kind].flatMap((facts, index) => {
+      const answer = expression.evaluate(facts);
+      if (answer.holds === (kind === 'passing')) return [];
+      return [`${kind} example ${index + 1} ${answer.holds ? 'passes' : `fails: ${answer.because}`}`];
+    });
+  return [...wrong('passing'), ...wrong('failing')];
+}
+
 /** The policy's message with the facts filled in; a fact nobody knows reads 'unknown'. */
 export function explain(policy: Policy, facts: Facts): string {
   return policy.message.replace(/\{(\w+)\.(\w+)\}/g, (_whole, subject: string, fact: string) =>

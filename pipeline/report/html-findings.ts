@@ -1,6 +1,6 @@
 /**
- * Reads what the scans left, as far as the report shows it: compliance, missing updates, bill of materials, policy
- * results. Documents are known by what they say they are, not by file name. What is absent or unreadable is said
+ * Reads what the scans left, as far as the report shows it: compliance, missing updates, bill of materials,
+ * vulnerabilities, changes, policy results. Documents are known by what they say they are, not by file name. What is absent or unreadable is said
  * so in the report; it never passes for a clean result. Pure.
  */
 import { z } from 'zod';
@@ -68,6 +68,42 @@ const sbomShape = z.object({
 });
 export type SbomFindings = z.output<typeof sbomShape>;
 
+/** scans/vulnerabilities/check.ts. */
+const vulnerabilitiesShape = z.object({
+  schema: z.literal('drover/vulnerabilities@1'),
+  scanners: z.array(z.object({ scanner: z.string() })),
+  kev: z.object({ version: z.string() }).nullable(),
+  findings: z.array(
+    z.object({
+      id: z.string(),
+      package: z.string(),
+      installed: z.string(),
+      fixed: z.string().nullable(),
+      severity: z.string(),
+      exploited: z.boolean(),
+      firstSeen: z.string(),
+    }),
+  ),
+});
+export type VulnerabilitiesFindings = z.output<typeof vulnerabilitiesShape>;
+
+const namedPackage = z.object({ package: z.string(), version: z.string() });
+
+/** scans/changes.ts. */
+const changesShape = z.object({
+  schema: z.literal('drover/changes@1'),
+  since: z.string(),
+  packages: z.object({
+    added: z.array(namedPackage),
+    removed: z.array(namedPackage),
+    upgraded: z.array(z.object({ package: z.string(), from: z.string(), to: z.string() })),
+  }),
+  cvesFixed: z.array(z.string()),
+  findings: z.object({ gone: z.array(z.string()), appeared: z.array(z.string()) }),
+  rules: z.array(z.object({ id: z.string(), from: z.string(), to: z.string() })),
+});
+export type ChangesFindings = z.output<typeof changesShape>;
+
 /** The judge's results (scans/judge.ts), in a document whose schema names policies. */
 const policiesShape = z.object({
   schema: z.string().regex(/^drover\/polic/),
@@ -87,6 +123,8 @@ export interface Findings {
   compliance: ComplianceFindings | null;
   updates: UpdatesFindings | null;
   sbom: SbomFindings | null;
+  vulnerabilities: VulnerabilitiesFindings | null;
+  changes: ChangesFindings | null;
   policies: PolicyFindings | null;
   /** Documents that say what they are and are not. */
   problems: string[];
@@ -94,7 +132,15 @@ export interface Findings {
 
 /** `documents`: texts of the release's JSON artifacts by path. */
 export function readFindings(documents: ReadonlyMap<string, string>): Findings {
-  const findings: Findings = { compliance: null, updates: null, sbom: null, policies: null, problems: [] };
+  const findings: Findings = {
+    compliance: null,
+    updates: null,
+    sbom: null,
+    vulnerabilities: null,
+    changes: null,
+    policies: null,
+    problems: [],
+  };
   for (const [path, text] of [...documents].sort(([one], [other]) => (one < other ? -1 : 1))) {
     let value: unknown;
     try {
@@ -116,6 +162,8 @@ const shapes = {
   compliance: complianceShape,
   updates: updatesShape,
   sbom: sbomShape,
+  vulnerabilities: vulnerabilitiesShape,
+  changes: changesShape,
   policies: policiesShape,
 };
 
@@ -124,8 +172,10 @@ function kindOf(value: unknown): keyof typeof shapes | null {
   const { schema, bomFormat } = value as { schema?: unknown; bomFormat?: unknown };
   if (bomFormat === 'CycloneDX') return 'sbom';
   const kind =
-    typeof schema === 'string' ? (/^drover\/(compliance|updates|polic)/.exec(schema)?.[1] ?? null) : null;
-  return kind === 'polic' ? 'policies' : (kind as 'compliance' | 'updates' | null);
+    typeof schema === 'string'
+      ? (/^drover\/(compliance|updates|vulnerabilities|changes|polic)/.exec(schema)?.[1] ?? null)
+      : null;
+  return kind === 'polic' ? 'policies' : (kind as Exclude<keyof typeof shapes, 'sbom' | 'policies'> | null);
 }
 
 function describe(error: z.ZodError): string {

@@ -1,4 +1,4 @@
-/** The image: what was said about it (verdicts, policies, updates, bill of materials) and what it was made from. */
+/** The image: what was said about it (verdicts, policies, updates, bill of materials, vulnerabilities) and what it was made from. */
 import type { ReleaseState } from '../journal/fold.ts';
 import type { Findings, PolicyFindings, SbomFindings, UpdatesFindings } from './html-findings.ts';
 import {
@@ -13,6 +13,7 @@ import {
   size,
   type Tone,
 } from './html-markup.ts';
+import { renderChanges, renderVulnerabilities } from './html-vulnerabilities.ts';
 
 export function renderVerdicts(state: ReleaseState): Markup {
   if (state.verdicts.length === 0) return html`<p class="absent">No check has answered about this image.</p>`;
@@ -47,8 +48,10 @@ export function renderPolicies(found: PolicyFindings | null): Markup | null {
   return html`<div class="panel"><h3>Policies</h3><table><thead><tr><th scope="col" style="width:44%">Policy</th><th scope="col">Level</th><th scope="col">Answer</th><th scope="col">Because</th></tr></thead><tbody>${rows}</tbody></table></div>`;
 }
 
-export function renderSoftware({ updates, sbom }: Findings): Markup {
-  return html`<div class="columns"><div class="panel"><h3>Missing updates</h3>${renderUpdates(updates)}</div>
+export function renderSoftware({ updates, sbom, vulnerabilities, changes }: Findings): Markup {
+  return html`<div class="columns"><div class="panel"><h3>Known vulnerabilities</h3>${renderVulnerabilities(vulnerabilities)}</div>
+<div class="panel"><h3>What changed</h3>${renderChanges(changes)}</div></div>
+<div class="columns"><div class="panel"><h3>Missing updates</h3>${renderUpdates(updates)}</div>
 <div class="panel"><h3>Software bill of materials</h3>${renderSbom(sbom)}</div></div>`;
 }
 

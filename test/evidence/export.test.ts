@@ -31,10 +31,12 @@ describe('an exported bundle', () => {
       'SHA256SUMS',
       'artifacts/image/tailoring.xml',
       'artifacts/image/waivers.json',
+      'artifacts/scan/changes.json',
       'artifacts/scan/compliance.json',
       'artifacts/scan/policy.json',
       'artifacts/scan/sbom.cdx.json',
       'artifacts/scan/updates.json',
+      'artifacts/scan/vulnerabilities.json',
       'image.json',
       'journal.jsonl',
       'manifest.dsse.json',
@@ -47,7 +49,7 @@ describe('an exported bundle', () => {
     expect(bundle.manifestSha256).toBe(sha256(manifest));
     const image = JSON.parse(await readFile(join(bundle.directory, 'image.json'), 'utf8'));
     expect(image.disk.sha256).toBe(sha256('the disk'));
-    expect(await readJournal(join(bundle.directory, 'journal.jsonl'))).toHaveLength(172);
+    expect(await readJournal(join(bundle.directory, 'journal.jsonl'))).toHaveLength(174);
   });
 
   it.runIf(hasOpenSsl3)('is verified by the commands its own README gives, without Drover', async () => {
@@ -61,7 +63,7 @@ describe('an exported bundle', () => {
     const { stdout } = await run('bash', ['-ec', commands.join('\n')], { cwd: bundle.directory });
     expect(stdout).toContain('Signature Verified Successfully');
     expect(stdout).toMatch(/^1$/m);
-    expect(stdout).toContain('172 records, unbroken');
+    expect(stdout).toContain('174 records, unbroken');
     expect(stdout).toContain(bundle.keyId);
     expect(stdout).not.toContain('FAILED');
   });
@@ -85,7 +87,7 @@ describe('an exported bundle', () => {
     await journal.append({ type: 'release.resumed', data: { actor: 'test', reason: 'later' } });
     await journal.close();
     const again = await state.export();
-    expect((await verifyEvidence({ directory: again.directory })).records).toBe(173);
+    expect((await verifyEvidence({ directory: again.directory })).records).toBe(175);
     expect((await readdir(state.directory)).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
@@ -118,7 +120,7 @@ describe('an exported bundle', () => {
     await journal.append({ type: 'stage.started', data: { stage: 'evidence' } });
     const bundle = await state.export();
     await journal.close();
-    expect((await verifyEvidence({ directory: bundle.directory })).records).toBe(173);
+    expect((await verifyEvidence({ directory: bundle.directory })).records).toBe(175);
   });
 
   it('holds the last content of a file that a repeated stage wrote again, and says what was replaced', async () => {

@@ -112,7 +112,7 @@ const edit = async (file: string, change: (text: string) => string) => {
 describe('a bundle as it was exported', () => {
   it('verifies, says what was checked, and that the key was only taken from the bundle', async () => {
     const report = await verifyEvidence({ directory: await spoiled() });
-    expect(report).toMatchObject({ release, status: 'promoted', files: 14, records: 172 });
+    expect(report).toMatchObject({ release, status: 'promoted', files: 16, records: 174 });
     expect(report.key).toMatchObject({ id: bundle.keyId, trust: 'bundle' });
     expect(report.key.statement).toContain('not verified');
     expect(report.summary.join('\n')).toContain(bundle.keyId);
@@ -381,7 +381,7 @@ describe('the signature', () => {
     const statement = JSON.parse(Buffer.from(envelope.payload, 'base64').toString());
     expect(envelope.payloadType).toBe('application/vnd.in-toto+json');
     expect(statement._type).toBe('https://in-toto.io/Statement/v1');
-    expect(statement.subject).toHaveLength(13);
+    expect(statement.subject).toHaveLength(15);
     const journal = await readFile(join(directory, 'journal.jsonl'));
     const listed = statement.subject.find((subject: { name: string }) => subject.name === 'journal.jsonl');
     expect(canonical(listed)).toBe(

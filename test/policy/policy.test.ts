@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Refused } from '../../pipeline/errors.ts';
 import { compileExpression } from '../../pipeline/policy/expression.ts';
-import { explain, parsePolicies } from '../../pipeline/policy/policy.ts';
+import { explain, parsePolicies, wrongExamples } from '../../pipeline/policy/policy.ts';
 import { checks } from '../../scans/judge.ts';
 
 const file = 'scans/policies.yaml';
@@ -79,6 +79,13 @@ policies:
 
   test('that is well-formed is read', () => {
     expect(parsePolicies(good, 'p.yaml', checks)).toHaveLength(1);
+  });
+  test('is told which of its examples are not what they claim', () => {
+    const [policy] = parsePolicies(good.replace('== 1', '== 2'), 'p.yaml', checks);
+    expect(wrongExamples(policy!)).toEqual([
+      'passing example 1 fails: updates.x == 2 is false',
+      'failing example 1 passes',
+    ]);
   });
   test.each([
     ['an expression with a syntax error', good.replace('== 1', '= 1'), 'p.yaml:6:5: policies.0.expression: '],

@@ -67,6 +67,15 @@ describe('the report', () => {
     expect(text).toContain('1 Initial setup 60 of 62, 1 failing, 1 waived');
   });
 
+  it('tells what is known to be vulnerable, and what changed since the release before', async () => {
+    const text = textOf(await report());
+    expect(text).toContain('CVE-2026-1000 exploited high libexample1 1.0-1 no fix yet 2026-11-08');
+    expect(text).toContain('By the distribution, grype 0.94.0; KEV catalogue 2026.11.20.');
+    expect(text).toContain('Since r-20261115-063407-p2cx :');
+    expect(text).toContain('libssl3 3.0.20-1~deb12u2 → 3.0.22-1~deb12u2');
+    expect(text).toContain('set_nftables_table: pass → fail');
+  });
+
   it('tells what was rolled back, why, and that it was an emergency', async () => {
     const text = textOf(await report({ fault: 'unhealthy', emergency: true }));
     expect(text).toContain('was rolled back: 2 groups returned to the previous version');
@@ -97,6 +106,7 @@ describe('the report', () => {
     expect(absent).toContain('Compliance no score no audit in this release');
     expect(absent).toContain('Missing security updates unknown not checked in this release');
     expect(absent).toContain('holds no readable bill of materials');
+    expect(absent).toContain('holds no readable list of vulnerabilities');
     const broken = textOf(
       await report({}, (documents) =>
         documents.set('scan/compliance.json', '{"schema":"drover/compliance@1"}'),

@@ -122,3 +122,49 @@ export function sbom(): JsonObject {
     })),
   };
 }
+
+export function vulnerabilitiesReport(): JsonObject {
+  return {
+    schema: 'drover/vulnerabilities@1',
+    at: '2026-11-22T06:50:00.000Z',
+    scanners: [{ scanner: 'grype 0.94.0', database: '2026-11-21T04:12:38Z' }],
+    kev: { version: '2026.11.20', released: '2026-11-20T15:00:00.000Z' },
+    findings: [
+      {
+        id: 'CVE-2026-1000',
+        package: 'libexample1',
+        installed: '1.0-1',
+        fixed: null,
+        severity: 'high',
+        exploited: true,
+        firstSeen: '2026-11-08T06:50:00.000Z',
+      },
+      {
+        id: 'CVE-2026-2000',
+        package: 'example',
+        installed: '2.0-1',
+        fixed: '2.0-2',
+        severity: 'low',
+        exploited: false,
+        firstSeen: '2026-11-22T06:50:00.000Z',
+      },
+    ],
+  };
+}
+
+export function changesReport(): JsonObject {
+  return {
+    schema: 'drover/changes@1',
+    since: 'r-20261115-063407-p2cx',
+    packages: {
+      added: [{ package: 'nftables', version: '1.0.6-2' }],
+      removed: [],
+      upgraded: [
+        { package: 'libssl3', from: '3.0.20-1~deb12u2', to: '3.0.22-1~deb12u2', cves: ['CVE-2026-35189'] },
+      ],
+    },
+    cvesFixed: ['CVE-2026-35189'],
+    findings: { gone: [], appeared: ['CVE-2026-2000 example'] },
+    rules: [{ id: 'xccdf_org.ssgproject.content_rule_set_nftables_table', from: 'pass', to: 'fail' }],
+  };
+}

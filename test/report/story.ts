@@ -8,7 +8,13 @@ import type { Artifact, ImageRecord, Verdict } from '../../pipeline/image.ts';
 import type { Entry, GroupBaseline, Journal, StageName } from '../../pipeline/journal/records.ts';
 import { canonical, type JsonObject, sha256 } from '../../pipeline/json.ts';
 import type { ManualClock } from '../journal/bench.ts';
-import { complianceReport, sbom, updatesReport } from './scan-samples.ts';
+import {
+  changesReport,
+  complianceReport,
+  sbom,
+  updatesReport,
+  vulnerabilitiesReport,
+} from './scan-samples.ts';
 
 export interface Story {
   journal: Journal;
@@ -103,6 +109,12 @@ export async function tellStory(story: Story): Promise<void> {
       JSON.stringify(complianceReport(imageId, at)),
     );
     const updates = await artifact('updates', 'scan/updates.json', JSON.stringify(updatesReport()));
+    const known = await artifact(
+      'vulnerabilities',
+      'scan/vulnerabilities.json',
+      JSON.stringify(vulnerabilitiesReport()),
+    );
+    const changes = await artifact('changes', 'scan/changes.json', JSON.stringify(changesReport()));
     const bom = await artifact('sbom', 'scan/sbom.cdx.json', JSON.stringify(sbom()));
     const policies = await artifact('policies', 'scan/policy.json', JSON.stringify(policyResults()));
     const verdict = (check: string, reasons: string[], facts: Verdict['facts'], artifacts: Artifact[] = []) =>
@@ -115,6 +127,8 @@ export async function tellStory(story: Story): Promise<void> {
     );
     await verdict('updates', ['no security update is missing'], { missingSecurity: 0 }, [updates]);
     await verdict('sbom', ['311 components, valid CycloneDX 1.6'], { components: 311 }, [bom]);
+    await verdict('vulnerabilities', ['2 findings in 311 packages'], { findings: 2 }, [known]);
+    await verdict('contents', ['311 packages (budget 320)'], { packages: 311 }, [changes]);
     await verdict('boot', ['multi-user.target after 71 s, no failed unit, sshd answers, cloud-init done'], {
       seconds: 71,
     });
@@ -135,7 +149,7 @@ export async function tellStory(story: Story): Promise<void> {
     );
     return {
       summary: '5 checks, policy passed: 5 of 6 policies hold',
-      artifacts: [compliance, updates, bom, policies],
+      artifacts: [compliance, updates, bom, known, changes, policies],
     };
   });
 
