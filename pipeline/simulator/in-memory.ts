@@ -55,6 +55,7 @@ export function createInMemoryHandler(simulator: Simulator): InMemoryHandler {
 
 function bodyOf(body: unknown): string | Uint8Array {
   if (body === undefined || body === null) return '';
-  if (typeof body === 'string' || body instanceof Uint8Array) return body;
+  if (typeof body === 'string') return body;
+  if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   throw new TypeError('the in-memory door takes request bodies that are text or bytes');
 }

@@ -33,7 +33,8 @@ const json = (version: '1.0' | '1.1'): Codec => ({
   write(schema, output) {
     const serializer = new JsonShapeSerializer2(jsonSettings);
     serializer.write(schema, output);
-    return Buffer.from(serializer.flush());
+    const bytes: Uint8Array = serializer.flush();
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   },
   writeError: (error) => Buffer.from(JSON.stringify(error)),
 });
