@@ -132,11 +132,33 @@ const drain = z.discriminatedUnion('type', [
   consulDrain,
 ]);
 
+const strategy = z.discriminatedUnion('type', [
+  z
+    .strictObject({ type: z.literal('rolling') })
+    .meta({ description: 'whenever surge and unavailable leave room, the next instance' }),
+  z
+    .strictObject({
+      type: z.literal('canary'),
+      size: size
+        .refine((value) => Number.parseInt(String(value), 10) > 0, 'a canary has at least one instance')
+        .default(1)
+        .meta({ description: 'instances on the new image until they have soaked' }),
+      soak: duration
+        .default('10m')
+        .meta({ description: 'what their gates must hold before the others follow' }),
+    })
+    .meta({
+      description:
+        'a few first, then rolling; with a surge of at least their number an abort has nothing to launch again',
+    }),
+]);
+
 /** The words and the default of Auto Scaling's own instance refresh. */
 const held = z.enum(['wait', 'ignore', 'replace']);
 
 /** How a group is rolled. Every key may be set for all, per environment, per group and for emergencies. */
 const rolloutKeys = {
+  strategy,
   surge: size.meta({ description: 'instances above desired while rolling' }),
   unavailable: size.meta({ description: 'instances below desired while rolling' }),
   gates: z.array(gate).min(1).meta({ description: 'all must pass before an instance counts as serving' }),
@@ -151,6 +173,7 @@ const rolloutKeys = {
 const rolloutOverrides = z.strictObject(rolloutKeys).partial();
 
 const rollout = z.strictObject({
+  strategy: rolloutKeys.strategy.default({ type: 'rolling' }),
   surge: rolloutKeys.surge.default(1),
   unavailable: rolloutKeys.unavailable.default(0),
   gates: rolloutKeys.gates.default([
@@ -261,5 +284,6 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>;
 export type GateConfig = z.output<typeof gate>;
 export type DrainConfig = z.output<typeof drain>;
+export type StrategyConfig = z.output<typeof strategy>;
 export type RolloutOverrides = z.output<typeof rolloutOverrides>;
 export type Size = z.output<typeof size>;

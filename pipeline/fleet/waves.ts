@@ -8,8 +8,9 @@ import {
   parseDurationMs,
   type RolloutOverrides,
   type Size,
+  type StrategyConfig,
 } from '../config/schema.ts';
-import type { Allowance, DrainSpec, GroupSpec, WaveSpec } from '../rollout/spec.ts';
+import type { Allowance, DrainSpec, GroupSpec, StrategySpec, WaveSpec } from '../rollout/spec.ts';
 
 export type Environment = 'staging' | 'production';
 
@@ -33,6 +34,7 @@ export function planWaves(config: Config, environment: Environment, emergency: b
         group,
         environment,
         wave: wave.name,
+        strategy: strategySpec(settings.strategy),
         surge: allowance(settings.surge),
         unavailable: allowance(settings.unavailable),
         gates: settings.gates,
@@ -54,6 +56,15 @@ export const fleetGroups = (config: Config): string[] =>
 
 const defined = (overrides: RolloutOverrides | undefined): RolloutOverrides =>
   Object.fromEntries(Object.entries(overrides ?? {}).filter(([, value]) => value !== undefined));
+
+function strategySpec(strategy: StrategyConfig): StrategySpec {
+  switch (strategy.type) {
+    case 'rolling':
+      return strategy;
+    case 'canary':
+      return { type: 'canary', size: allowance(strategy.size), soakMs: durationMs(strategy.soak) };
+  }
+}
 
 const allowance = (size: Size): Allowance =>
   typeof size === 'number' ? { instances: size } : { fraction: Number.parseInt(size, 10) / 100 };

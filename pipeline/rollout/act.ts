@@ -146,6 +146,8 @@ async function perform(
     }
     case 'update':
       return cloud.updateGroup(name, action.change);
+    case 'widen':
+      return;
     case 'drain':
     case 'undrain': {
       // A victim that had passed its last step has none to undo but that one.

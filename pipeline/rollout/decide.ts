@@ -14,6 +14,7 @@
  * its replacement is already launching.
  */
 import type { GroupChange, InstanceObservation } from '../cloud/cloud.ts';
+import { provenSince, widen } from './canary.ts';
 import { abandon, advance } from './drainage.ts';
 import { failureOf, shortage } from './failure.ts';
 import { outdated, standby } from './members.ts';
@@ -46,13 +47,15 @@ export function decide(assignment: Assignment, snapshot: Snapshot, previous: Mem
 
   const view = look(assignment, snapshot, advanced);
   const moves = unevenness(snapshot, advanced, view);
-  const memory = moves > 0 ? { ...advanced, evened: true } : advanced;
+  const canary = { ...advanced.canary, provenSince: provenSince(advanced, view, snapshot.now) };
+  const memory = { ...advanced, canary, evened: advanced.evened || moves > 0 };
   const raised = Math.max(view.desired, desiredGoal(view, view.active + moves));
   const actions = [
     ...setUp(assignment, snapshot, memory, view, raised),
     ...abandon(released, 'it need not be replaced any more'),
     ...drainage.start,
     ...terminations(assignment, snapshot, view, drainage.ready, raised),
+    ...widen(assignment, memory, view, snapshot.now),
     ...(raised === view.desired ? giveBack(snapshot, memory, view) : []),
   ];
   return conclude(assignment, snapshot, memory, view, actions);
@@ -164,13 +167,12 @@ function choose(
   const missing = Math.max(0, view.desired - view.staying.length);
   // What serves nobody costs no capacity, but is still replaced at the pipeline's pace: the gates might be wrong.
   const slots = Math.max(1, view.surge + view.unavailable) - view.draining - view.unproven.length - missing;
-  const limit = isPaused(memory) ? 0 : Number.POSITIVE_INFINITY;
+  const room = isPaused(memory) ? 0 : view.room;
   const isCurrent = (instance: InstanceObservation): boolean => !outdated(assignment, instance);
   const current = view.staying.filter(isCurrent);
-  const victims = [
-    ...pick(view.takeable.bad, view.staying, current, Math.min(slots, limit)),
-    ...pick(view.takeable.serving, view.staying, current, Math.min(spare, limit)),
-  ];
+  const useless = pick(view.takeable.bad, view.staying, current, Math.min(slots, room));
+  const useful = Math.min(spare, room - useless.length);
+  const victims = [...useless, ...pick(view.takeable.serving, view.staying, current, useful)];
 
   const kept = new Set(group.instances.filter(isCurrent).map(({ id }) => id));
   const extra = Object.keys(memory.drains).filter((id) => kept.has(id));
@@ -260,6 +262,7 @@ function conclude(
     ...view.waiting.map(({ id }) => `${id} is protected or in Standby and on the previous image`),
     ...view.unproven.map(({ id }) => `${id}: ${memory.instances[id]?.reason ?? 'not seen yet'}`),
     ...(view.staying.length < view.desired ? [shortage(snapshot, view)] : []),
+    ...(memory.canary.provenSince === null ? [] : [`the canary of ${view.limit} soaks`]),
   ];
   const complete = actions.length === 0 && isSettled(view) && !isPaused(memory);
   if (!complete) return { actions, memory, status: 'rolling', reasons, sizes };

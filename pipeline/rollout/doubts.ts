@@ -13,10 +13,10 @@ export const sightings = 3;
 /**
  * Memory after a call whose outcome is unknown. What it may have changed is owed from now on, because giving back
  * too much does no harm; whether it moved desired or ended instances must be seen first. Starting and aborting a
- * drain are idempotent, so they are simply done again.
+ * drain and ending a canary are idempotent, so they are simply done again.
  */
 export function doubted(memory: Memory, key: string, action: Action): Memory {
-  if (action.type === 'drain' || action.type === 'undrain') return memory;
+  if (action.type === 'drain' || action.type === 'undrain' || action.type === 'widen') return memory;
   const { owed } = memory;
   const after = owedAfter(owed, action);
   const least: Owed = {
@@ -70,6 +70,7 @@ function carriedOutOf(action: Action, group: GroupObservation): Action | null {
     }
     case 'drain':
     case 'undrain':
+    case 'widen':
       return null;
   }
 }

@@ -39,7 +39,8 @@ export function failureOf(
     return `for ${spec.gateDeadlineMs / 1000} s ${shortage({ group }, view)}`;
   }
   if (memory.refusals.count >= refusalLimit) return memory.refusals.last;
-  const limitMs = spec.deadlineMs + (memory.replacedAt === null ? 0 : spec.soakMs);
+  const canaryMs = spec.strategy.type === 'canary' ? spec.strategy.soakMs : 0;
+  const limitMs = spec.deadlineMs + canaryMs + (memory.replacedAt === null ? 0 : spec.soakMs);
   if (now - memory.startedAt >= limitMs) {
     const held = view.waiting.length > 0 ? `, ${view.waiting.length} protected or in Standby` : '';
     return `not done within ${limitMs / 1000} s: ${view.remaining} still to replace, ${view.unproven.length} not serving${held}`;

@@ -15,6 +15,7 @@ export const freshMemory = (desired: number, now: number): Memory => ({
   pause: unpaused,
   refusals: { count: 0, last: '' },
   divergence: null,
+  canary: { provenSince: null, isOver: false },
   evened: false,
   replacedAt: null,
   uncertain: [],
@@ -27,6 +28,8 @@ export function applied(memory: Memory, action: Action): Memory {
   switch (action.type) {
     case 'drain':
       return { ...memory, owed, drains: begun(memory, action.step, action.instances) };
+    case 'widen':
+      return { ...memory, canary: { provenSince: null, isOver: true } };
     case 'undrain':
       return { ...memory, owed, drains: without(memory.drains, action.instances) };
     case 'terminate': {

@@ -18,12 +18,16 @@ export type DrainSpec = DrainConfig extends infer D
     : never
   : never;
 
+/** How a group's instances are replaced: canary.ts says what a canary is. */
+export type StrategySpec = { type: 'rolling' } | { type: 'canary'; size: Allowance; soakMs: number };
+
 export type HeldPolicy = 'wait' | 'ignore' | 'replace';
 
 export interface GroupSpec {
   group: string;
   environment: 'staging' | 'production';
   wave: string;
+  strategy: StrategySpec;
   surge: Allowance;
   unavailable: Allowance;
   gates: GateSpec[];

@@ -112,6 +112,8 @@ export interface Memory {
   refusals: { count: number; last: string };
   /** A desired nobody here set, and how often in a row it was seen; null when desired is as expected. */
   divergence: { to: number; seen: number } | null;
+  /** Since when the whole canary serves (null while it does not), and whether it has soaked. */
+  canary: { provenSince: number | null; isOver: boolean };
   /** The zones have been evened out once. */
   evened: boolean;
   /** When the group was first seen completely replaced. */
@@ -137,6 +139,8 @@ export type Action = { why: string } & (
   | { type: 'drain'; step: number; instances: string[] }
   | { type: 'undrain'; step: number; instances: string[] }
   | { type: 'terminate'; instances: string[]; decrement: boolean; wanted: number }
+  /** Nothing is called: from its outcome on the canary's limit is lifted, also for a process that resumes. */
+  | { type: 'widen' }
   | { type: 'resume'; processes: string[] }
   | { type: 'untag'; keys: string[] }
 );

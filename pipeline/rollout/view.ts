@@ -16,6 +16,12 @@ export const surgeOf = (surge: Allowance, desired: number): number =>
 export const unavailableOf = (unavailable: Allowance, desired: number): number =>
   'instances' in unavailable ? unavailable.instances : Math.floor(unavailable.fraction * desired);
 
+/** How many instances may be on the target version while a canary is tried; Infinity when nothing limits them. */
+function canaryLimit({ goal, spec: { strategy } }: Assignment, { canary }: Memory, wanted: number): number {
+  const isTried = strategy.type === 'canary' && goal.kind === 'replace' && !canary.isOver;
+  return isTried ? Math.max(1, surgeOf(strategy.size, wanted)) : Number.POSITIVE_INFINITY;
+}
+
 export interface View {
   wanted: number;
   desired: number;
@@ -23,6 +29,9 @@ export interface View {
   unavailable: number;
   /** The least that must be serving. */
   floor: number;
+  /** How many may be on the target version, and how many more may be taken before that many are. */
+  limit: number;
+  room: number;
   /** Counted by Auto Scaling and not terminated by us. */
   staying: InstanceObservation[];
   serving: InstanceObservation[];
@@ -59,12 +68,17 @@ export function look(assignment: Assignment, { group, now }: Snapshot, memory: M
   const terminable = (i: InstanceObservation) => !i.lifecycle.startsWith('Pending') || stuckPending(i);
   const unavailable = unavailableOf(spec.unavailable, wanted);
   const current = staying.filter((i) => !outdated(assignment, i) && !taken(i));
+  const limit = canaryLimit(assignment, memory, wanted);
+  const missing = Math.max(0, group.desired - staying.length);
+  const coming = missing + replaceable.filter(taken).length;
   const hopeless = (i: InstanceObservation) =>
     terminable(i) && !onTrial(assignment, i) && bad(assignment, memory, i);
   return {
     wanted,
     desired: group.desired,
-    surge: surgeOf(spec.surge, wanted),
+    surge: Math.min(surgeOf(spec.surge, wanted), limit),
+    limit,
+    room: Math.max(0, limit - current.length - coming),
     unavailable,
     floor: Math.max(0, wanted - unavailable),
     staying,

@@ -64,6 +64,7 @@ export function emptyWorld(
     keyPairs: {},
     securityGroups: {},
     tokens: {},
+    buckets: {},
     faults: [],
     clockOffsetMs: 0,
   };

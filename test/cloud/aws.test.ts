@@ -8,7 +8,7 @@ import { Refused } from '../../pipeline/errors.ts';
 import { createInMemoryHandler } from '../../pipeline/simulator/in-memory.ts';
 import { setDesired } from '../../pipeline/simulator/model/groups.ts';
 import type { Simulator } from '../../pipeline/simulator/simulator.ts';
-import { type Fleet, fleetOf, newImage } from '../rollout/fleet.ts';
+import { type Fleet, fleetOf, newImage, servingIn } from '../rollout/fleet.ts';
 
 const settings = {
   provider: 'simulator' as const,
@@ -197,40 +197,80 @@ describe('changes', () => {
     expect(await fleet.cloud.findImage('ami-00000000000000000')).toBeNull();
   });
 
+  test('a hundred instances are terminated in one call, and desired falls by all of them', async () => {
+    const fleet = fleetOf({ web: { desired: 130, min: 0 } });
+    const members = Object.keys(fleet.world.groups.web!.members);
+    const options = { decrementDesired: true };
+    expect(await fleet.cloud.terminateInstances('web', members.slice(0, 120), options)).toEqual(
+      members.slice(0, 120),
+    );
+    expect(countsOf(fleet)).toEqual({ TerminateInstanceInAutoScalingGroup: 2 });
+    expect(fleet.world.groups.web!.desired).toBe(10);
+    await fleet.clock.sleep(120_000);
+    fleet.simulator.advance();
+    expect(Object.keys(fleet.world.groups.web!.members)).toEqual(members.slice(120));
+  });
+
   test('termination of several, some of them gone already, ends those that are there', async () => {
-    const fleet = fleetOf({ web: { desired: 3, min: 0 } });
-    const [first, second] = Object.keys(fleet.world.groups.web!.members);
+    const fleet = fleetOf({ web: { desired: 4, min: 0 } });
+    const [first, second, third] = Object.keys(fleet.world.groups.web!.members);
     const options = { decrementDesired: true };
     await fleet.cloud.terminateInstances('web', [first!], options);
     await fleet.cloud.terminateInstances('web', [first!], options);
-    const ended = await fleet.cloud.terminateInstances('web', ['i-0123456789abcdef0', second!], options);
-    expect(ended).toEqual([second]);
+    const wanted = ['i-0123456789abcdef0', second!, third!];
+    fleet.calls.length = 0;
+    expect(await fleet.cloud.terminateInstances('web', wanted, options)).toEqual([second, third]);
+    expect(countsOf(fleet)).toEqual({ TerminateInstanceInAutoScalingGroup: 2, DescribeAutoScalingGroups: 1 });
     expect(fleet.world.groups.web!.desired).toBe(1);
     expect(await fleet.cloud.terminateInstances('web', ['i-0123456789abcdef0'], options)).toEqual([]);
     expect(fleet.world.groups.web!.desired).toBe(1);
   });
 
-  test('a termination refused halfway names those it has ended, and is refused whole when asked for the rest', async () => {
-    const fleet = fleetOf({ web: { desired: 3, min: 2 } });
-    const [first, second] = Object.keys(fleet.world.groups.web!.members);
+  test('when the group still lists an instance that is gone, the others are ended one by one', async () => {
+    const fleet = fleetOf({ web: { desired: 3, min: 0 } });
+    const [first, second, third] = Object.keys(fleet.world.groups.web!.members);
+    const cloud = cloudBehind(fleet.simulator, ({ body }) =>
+      new URLSearchParams(String(body)).toString().includes(first!)
+        ? refusal(400, 'ValidationError', `No managed instance found for instance ID: ${first}`)
+        : null,
+    );
     const options = { decrementDesired: true };
-    const wanted = ['i-0123456789abcdef0', first!, second!];
-    expect(await fleet.cloud.terminateInstances('web', wanted, options)).toEqual([first]);
+    expect(await cloud.terminateInstances('web', [first!, second!, third!], options)).toEqual([
+      second,
+      third,
+    ]);
+    expect(fleet.world.groups.web!.desired).toBe(1);
+  });
+
+  test('a termination that would leave too few is refused whole', async () => {
+    const fleet = fleetOf({ web: { desired: 3, min: 2 } });
+    const members = Object.keys(fleet.world.groups.web!.members);
+    const ending = fleet.cloud.terminateInstances('web', members.slice(0, 2), { decrementDesired: true });
+    await expect(ending).rejects.toThrow(/min size/);
+    expect(fleet.world.groups.web!.desired).toBe(3);
+    expect(servingIn(fleet.world, fleet.world.groups.web!)).toHaveLength(3);
+  });
+
+  test('a termination refused halfway names those it has ended, and is refused whole when asked for the rest', async () => {
+    const fleet = fleetOf({ web: { desired: 102, min: 2 } });
+    const members = Object.keys(fleet.world.groups.web!.members);
+    const options = { decrementDesired: true };
+    expect(await fleet.cloud.terminateInstances('web', members, options)).toEqual(members.slice(0, 100));
     expect(fleet.world.groups.web!.desired).toBe(2);
-    await expect(fleet.cloud.terminateInstances('web', [second!], options)).rejects.toThrow(/min size/);
+    await expect(fleet.cloud.terminateInstances('web', members.slice(100), options)).rejects.toThrow(
+      /min size/,
+    );
     expect(fleet.world.groups.web!.desired).toBe(2);
   });
 
   test('a termination whose last answer is lost leaves its outcome open, whatever came before', async () => {
-    const fleet = fleetOf({ web: { desired: 3, min: 0 } });
-    const [first, second] = Object.keys(fleet.world.groups.web!.members);
+    const fleet = fleetOf({ web: { desired: 102, min: 0 } });
+    const members = Object.keys(fleet.world.groups.web!.members);
     const cloud = cloudBehind(fleet.simulator, ({ body }) => {
-      if (new URLSearchParams(String(body)).get('InstanceId') === second) throw lost('ECONNRESET');
+      if (String(body).includes(members.at(-1)!)) throw lost('ECONNRESET');
       return null;
     });
-    const ending = cloud.terminateInstances('web', ['i-0123456789abcdef0', first!, second!], {
-      decrementDesired: true,
-    });
+    const ending = cloud.terminateInstances('web', members, { decrementDesired: true });
     await expect(ending).rejects.toMatchObject({ outcomeUnknown: true });
     expect(fleet.world.groups.web!.desired).toBe(2);
   });

@@ -94,6 +94,17 @@ describe('a configuration that cannot be meant', () => {
     expect(complaint(withGate(gate))).toMatch(pattern);
   });
 
+  test.each([
+    ['canary', /strategy: /],
+    ['{ type: blue-green }', /strategy(\.type)?: /],
+    ['{ type: canary, size: 0 }', /strategy\.size: a canary has at least one instance/],
+    ['{ type: canary, size: 0% }', /strategy\.size: a canary has at least one instance/],
+    ['{ type: canary, soak: long }', /strategy\.soak: write a duration/],
+    ['{ type: rolling, size: 1 }', /strategy\.size: unknown key/],
+  ])('the strategy %s is refused with its place', (strategy, pattern) => {
+    expect(complaint(changed('passes: 2', `passes: 2\n  strategy: ${strategy}`))).toMatch(pattern);
+  });
+
   test('every problem is reported at once', () => {
     const message = complaint(changed('passes: 2', 'passes: many').replace('soak: 30s', 'soak: long'));
     expect(message.split('\n')).toHaveLength(2);
@@ -147,6 +158,17 @@ describe('settings of a wave', () => {
   test('an emergency soaks for less, in staging and in production', () => {
     expect(soaks(true, 'staging')).toEqual([10_000]);
     expect(soaks(true, 'production')).toEqual([5000, 5000, 5000]);
+  });
+
+  test('a canary is resolved per group, like every other setting', () => {
+    const text = changed('{ surge: 1 }', '{ surge: 1, strategy: { type: canary, size: 25%, soak: 2m } }');
+    const waves = planWaves(parseConfig(text, 'drover.yaml'), 'production', false);
+    const strategies = waves.flatMap((wave) => wave.groups.map(({ group, strategy }) => [group, strategy]));
+    expect(Object.fromEntries(strategies)).toEqual({
+      'web-a': { type: 'rolling' },
+      'web-b': { type: 'rolling' },
+      worker: { type: 'canary', size: { fraction: 0.25 }, soakMs: 120_000 },
+    });
   });
 
   test("an emergency's surge wins over every other, a group's own included", () => {

@@ -77,6 +77,22 @@ describe('a wave on healthy images', () => {
     expect(fleet.highest.web).toBe(5 + Math.min(surge, 5));
   });
 
+  test.each([1, 2])(
+    'replaces %i at a time in place where neither MaxSize nor MinSize leaves room',
+    async (many) => {
+      const spec = { surge: { instances: 0 }, unavailable: { instances: many } };
+      const fleet = fleetOf({ web: { desired: 4, min: 4, max: 4 } }, { specs: { web: spec } });
+      const image = await newImage(fleet);
+      const before = fleet.snapshot();
+      expect(await runWave(fleet.deps, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
+      expect(fleet.violations).toEqual([]);
+      expect(fleet.snapshot()).toEqual(promotedFrom(before));
+      expect([fleet.lowest.web, fleet.highest.web]).toEqual([4 - many, 4]);
+      const updates = recordsOf(fleet, 'intent').filter(({ action }) => action === 'update');
+      expect(updates.map(({ arguments: given }) => given.change)).toEqual([{ templateVersion: 2 }]);
+    },
+  );
+
   test('raises a MaxSize that leaves no room and restores it exactly', async () => {
     const fleet = fleetOf({ web: { desired: 3, min: 3, max: 3 } });
     const image = await newImage(fleet);
@@ -207,7 +223,7 @@ describe('what others do meanwhile', () => {
       await fleet.clock.sleep(atMs);
       fleet.simulator.advance();
       const members = Object.values(fleet.world.groups.web!.members);
-      const victim = members.find((m) => m.template.version === version && m.lifecycle === 'InService')!;
+      const victim = members.find((m) => m.template!.version === version && m.lifecycle === 'InService')!;
       fleet.settling.web = fleet.clock.now() + 180_000;
       terminate(fleet.world, fleet.world.instances[victim.instanceId]!);
     };

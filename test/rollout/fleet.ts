@@ -15,6 +15,7 @@ import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
 import type { GroupSpec, WaveSpec } from '../../pipeline/rollout/spec.ts';
 import { surgeOf, unavailableOf } from '../../pipeline/rollout/view.ts';
 import { probe, works } from '../../pipeline/simulator/model/behaviour.ts';
+import { counts } from '../../pipeline/simulator/model/lifecycle.ts';
 import type { Group, Member, World } from '../../pipeline/simulator/model/state.ts';
 import { createSimulator, type Simulator } from '../../pipeline/simulator/simulator.ts';
 import { type VirtualClock, virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
@@ -166,6 +167,7 @@ export const defaultSpec = (group: string): GroupSpec => ({
   group,
   environment: 'production',
   wave: 'all',
+  strategy: { type: 'rolling' },
   surge: { instances: 1 },
   unavailable: { instances: 0 },
   gates: [{ type: 'in-service' }, { type: 'status-checks' }, { type: 'target-health' }],
@@ -191,8 +193,7 @@ export async function newImage(fleet: Fleet): Promise<{ id: string; name: string
   return { id, name };
 }
 
-export const staying = (member: Member): boolean =>
-  member.lifecycle === 'Pending' || member.lifecycle === 'InService';
+export const staying = counts;
 
 /** Really serving: in service, working, and receiving traffic from every target group. */
 export const servingIn = (world: World, group: Group): Member[] =>
@@ -218,7 +219,7 @@ const settings = (group: Group): unknown => ({
   tags: group.tags,
   versions: Object.values(group.members)
     .filter(staying)
-    .map((member) => member.template.version)
+    .map((member) => member.template!.version)
     .sort(),
 });
 
@@ -238,7 +239,7 @@ export const promotedFrom = (
 export const versionsOf = (fleet: Fleet, group: string): string[] =>
   Object.values(fleet.world.groups[group]!.members)
     .filter(staying)
-    .map((member) => member.template.version)
+    .map((member) => member.template!.version)
     .sort();
 
 /** What the journal holds of one type, oldest first. */

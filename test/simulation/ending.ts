@@ -4,7 +4,7 @@
  */
 import type { Journal } from '../../pipeline/journal/records.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
-import { counts } from '../../pipeline/simulator/model/placement.ts';
+import { counts } from '../../pipeline/simulator/model/lifecycle.ts';
 import type { Group, World } from '../../pipeline/simulator/model/state.ts';
 import { nameOf, templateOf } from './account.ts';
 import type { Run } from './run.ts';
@@ -127,13 +127,13 @@ function judgeGroup({ scenario, world, before, end, wanted }: End, name: string)
     found.push(`${name}: ${members.filter(counts).length} instances, ${group.desired} desired`);
   }
   const strays = members.filter((member) => {
-    if (end.outcome === 'rolled back') return Number(member.template.version) > 1;
+    if (end.outcome === 'rolled back') return Number(member.template?.version) > 1;
     const isHeld = member.protectedFromScaleIn || member.lifecycle === 'Standby';
-    return member.template.version !== version && !isHeld;
+    return member.template?.version !== version && !isHeld;
   });
   if (strays.length > 0 && !isMeddled) {
     found.push(
-      `${name}: ${strays.map((m) => `${m.instanceId} on ${m.template.version}`).join(', ')} in the end`,
+      `${name}: ${strays.map((m) => `${m.instanceId} on ${m.template?.version}`).join(', ')} in the end`,
     );
   }
   return found;

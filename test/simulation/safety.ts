@@ -12,7 +12,7 @@ import type { Journal } from '../../pipeline/journal/records.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
 import { surgeOf, unavailableOf } from '../../pipeline/rollout/view.ts';
 import { works } from '../../pipeline/simulator/model/behaviour.ts';
-import { counts } from '../../pipeline/simulator/model/placement.ts';
+import { counts } from '../../pipeline/simulator/model/lifecycle.ts';
 import type { Group, Member, World } from '../../pipeline/simulator/model/state.ts';
 import { servingIn } from '../rollout/fleet.ts';
 import { templateOf } from './account.ts';

@@ -1,14 +1,9 @@
 /** A cloud that refuses, loses answers, and shows what was true a while ago; and people who meddle meanwhile. */
 import type { Clock } from '../../pipeline/clock.ts';
 import { type Cloud, CloudError, type GroupObservation } from '../../pipeline/cloud/cloud.ts';
-import {
-  resume,
-  setDesired,
-  setProtection,
-  suspend,
-  updateGroup,
-} from '../../pipeline/simulator/model/groups.ts';
+import { resume, setDesired, suspend, updateGroup } from '../../pipeline/simulator/model/groups.ts';
 import { terminate } from '../../pipeline/simulator/model/instances.ts';
+import { setProtection } from '../../pipeline/simulator/model/membership.ts';
 import type { Group, World } from '../../pipeline/simulator/model/state.ts';
 import type { VirtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { inService, nameOf, templateOf } from './account.ts';

@@ -21,6 +21,7 @@ const launchOne = ({ simulator: { world } }: InMemory, imageId: string) =>
     instanceType: 't3.micro',
     subnetId: world.subnets[0]!.id,
     groupName: null,
+    spot: false,
     keyName: null,
     securityGroupIds: [],
     devices: [],

@@ -162,12 +162,12 @@ describe('faults of the cloud', () => {
     const { world } = aws.simulator;
     inject(aws, { kind: 'no-capacity', count: 2 });
     setDesired(world, groupIn(aws), 4);
-    pass(aws, 5_000);
-    expect(activitiesOf(world, 'web-a').at(-1)).toMatchObject({
-      status: 'Failed',
-      message: expect.stringContaining('do not have sufficient'),
-    });
     pass(aws, 60_000);
+    const failed = activitiesOf(world, 'web-a').filter(({ status }) => status === 'Failed');
+    expect(failed.map(({ message }) => message)).toEqual([
+      expect.stringContaining('do not have sufficient'),
+      expect.stringContaining('do not have sufficient'),
+    ]);
     expect(instancesOf(aws)).toHaveLength(4);
   });
 

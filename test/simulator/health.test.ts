@@ -1,6 +1,5 @@
 import {
-  CompleteLifecycleActionCommand,
-  DescribeAutoScalingGroupsCommand,
+  PutNotificationConfigurationCommand,
   SuspendProcessesCommand,
   TerminateInstanceInAutoScalingGroupCommand,
   UpdateAutoScalingGroupCommand,
@@ -20,10 +19,7 @@ import { expect, test } from 'vitest';
 import type { FaultOrder } from '../../pipeline/simulator/model/fault.ts';
 import { clearFaults, injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { eventually, type InMemory, inMemory } from './clients.ts';
-
-const groupOf = async ({ scaling }: InMemory, name = 'web-a') =>
-  (await scaling.send(new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name] })))
-    .AutoScalingGroups![0]!;
+import { groupOf } from './scaling-group.ts';
 
 const targetOf = async ({ balancing }: InMemory, arn: string, id: string) =>
   (await balancing.send(new DescribeTargetHealthCommand({ TargetGroupArn: arn, Targets: [{ Id: id }] })))
@@ -201,11 +197,11 @@ test('an image that never boots stays initializing for minutes, then is impaired
 
 test('what is not simulated says so, and is counted', async () => {
   const aws = inMemory();
-  const complete = new CompleteLifecycleActionCommand({
+  const put = new PutNotificationConfigurationCommand({
     AutoScalingGroupName: 'web-a',
-    LifecycleHookName: 'hook',
-    LifecycleActionResult: 'CONTINUE',
+    TopicARN: 'arn:aws:sns:eu-central-1:123456789012:topic',
+    NotificationTypes: ['autoscaling:EC2_INSTANCE_LAUNCH'],
   });
-  await expect(aws.scaling.send(complete)).rejects.toMatchObject({ name: 'InvalidAction' });
-  expect([...aws.simulator.gaps]).toEqual([['autoscaling:CompleteLifecycleAction', 1]]);
+  await expect(aws.scaling.send(put)).rejects.toMatchObject({ name: 'InvalidAction' });
+  expect([...aws.simulator.gaps]).toEqual([['autoscaling:PutNotificationConfiguration', 1]]);
 });

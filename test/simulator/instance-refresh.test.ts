@@ -18,7 +18,7 @@ import { CreateLaunchTemplateVersionCommand } from '@aws-sdk/client-ec2';
 import { expect, test } from 'vitest';
 import { injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { addImage, becomeAvailable } from '../../pipeline/simulator/model/images.ts';
-import { counts } from '../../pipeline/simulator/model/placement.ts';
+import { counts } from '../../pipeline/simulator/model/lifecycle.ts';
 import { createSimulator } from '../../pipeline/simulator/simulator.ts';
 import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { worldFrom } from '../../pipeline/simulator/world.ts';

@@ -1,15 +1,9 @@
 /** What must hold whatever happens: random histories of a world, each reproducible from the seed it prints. */
 import { expect, test } from 'vitest';
 import { ServiceError } from '../../pipeline/simulator/model/errors.ts';
-import {
-  resume,
-  setDesired,
-  setProtection,
-  suspend,
-  terminateInGroup,
-  updateGroup,
-} from '../../pipeline/simulator/model/groups.ts';
+import { resume, setDesired, suspend, updateGroup } from '../../pipeline/simulator/model/groups.ts';
 import { terminate } from '../../pipeline/simulator/model/instances.ts';
+import { setProtection, terminateInGroup } from '../../pipeline/simulator/model/membership.ts';
 import { advance } from '../../pipeline/simulator/model/model.ts';
 import { nextDue, schedule, takeDue } from '../../pipeline/simulator/model/queue.ts';
 import type { World } from '../../pipeline/simulator/model/state.ts';
@@ -49,7 +43,7 @@ function disturb(world: World, random: (below: number) => number): void {
   const deeds = [
     () => setDesired(world, group, random(8)),
     () => updateGroup(world, group, { min: random(3), max: 3 + random(5) }, {}),
-    () => id && terminateInGroup(world, id, random(2) === 0),
+    () => id && terminateInGroup(world, group, [id], random(2) === 0),
     () => id && world.instances[id] && terminate(world, world.instances[id]),
     () => suspend(world, group, [processes[random(processes.length)]!]),
     () => resume(world, group, [processes[random(processes.length)]!]),
@@ -81,7 +75,7 @@ test.each(seeds)(
       resume(world, group, undefined);
       setProtection(
         group,
-        Object.keys(group.members).filter((id) => group.members[id]!.lifecycle !== 'Terminating'),
+        Object.keys(group.members).filter((id) => group.members[id]!.lifecycle === 'InService'),
         false,
       );
     }

@@ -1,16 +1,13 @@
 import {
-  type AutoScalingGroup,
   CreateOrUpdateTagsCommand,
   DescribeAutoScalingGroupsCommand,
   DescribeScalingActivitiesCommand,
   DescribeTagsCommand,
-  type Instance,
   ResumeProcessesCommand,
   SetDesiredCapacityCommand,
   SetInstanceHealthCommand,
   SetInstanceProtectionCommand,
   SuspendProcessesCommand,
-  TerminateInstanceInAutoScalingGroupCommand,
   UpdateAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling';
 import {
@@ -22,30 +19,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { expect, test } from 'vitest';
 import { eventually, exampleConfig, type InMemory, inMemory } from './clients.ts';
-
-async function groupOf({ scaling }: InMemory, name = 'web-a'): Promise<AutoScalingGroup> {
-  const answer = await scaling.send(new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name] }));
-  return answer.AutoScalingGroups![0]!;
-}
-
-const inService = (group: AutoScalingGroup): Instance[] =>
-  group.Instances!.filter((instance) => instance.LifecycleState === 'InService');
-const ids = (group: AutoScalingGroup): string[] => inService(group).map((instance) => instance.InstanceId!);
-
-/** Waits until the group has exactly `count` instances, all of them in service. */
-const settled = (aws: InMemory, count: number, name = 'web-a'): Promise<AutoScalingGroup> =>
-  eventually(aws.clock, `${name} settles at ${count}`, async () => {
-    const group = await groupOf(aws, name);
-    return group.Instances!.length === count && inService(group).length === count && group;
-  });
-
-const terminate = (aws: InMemory, id: string, decrement: boolean) =>
-  aws.scaling.send(
-    new TerminateInstanceInAutoScalingGroupCommand({
-      InstanceId: id,
-      ShouldDecrementDesiredCapacity: decrement,
-    }),
-  );
+import { groupOf, ids, inService, settled, terminate } from './scaling-group.ts';
 
 const suspend = (aws: InMemory, ...processes: string[]) =>
   aws.scaling.send(

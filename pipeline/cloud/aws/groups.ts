@@ -144,7 +144,10 @@ export function groupMutations({ autoScaling, elb, call }: Connection): GroupCal
           if (batch.length === 1) return;
           const { Instances = [] } = await describe(group);
           const present = new Set(Instances.map(({ InstanceId }) => InstanceId));
-          for (const id of batch) if (present.has(id)) await end([id]);
+          const rest = batch.filter((id) => present.has(id));
+          // The group still lists the one that is gone: only asking one by one finds out which.
+          const isStale = rest.length === batch.length;
+          for (const next of isStale ? chunks(rest, 1) : chunks(rest, terminationBatch)) await end(next);
         }
       };
       try {

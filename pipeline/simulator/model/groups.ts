@@ -6,14 +6,16 @@
  * https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html
  */
 import { timestamp } from '../../clock.ts';
+import { activitiesOf, causes } from './activities.ts';
+import { lookAt } from './attention.ts';
 import { ServiceError, validationError } from './errors.ts';
 import { newUuid, nextSerial } from './identity.ts';
 import { findImage } from './images.ts';
-import { counts } from './placement.ts';
+import { allMembers, counts, isPrepared, isTerminating } from './lifecycle.ts';
+import { terminateAtOnce, terminateMember } from './members.ts';
 import { schedule } from './queue.ts';
 import { activeRefresh } from './refresh-state.ts';
-import { lookAt, terminateMember } from './scaling.ts';
-import type { Activity, Group, GroupTag, Member, TemplateData, TemplateReference, World } from './state.ts';
+import type { Group, TemplateReference, World } from './state.ts';
 import { findTemplate, resolveVersion } from './templates.ts';
 
 export const processes = [
@@ -41,14 +43,6 @@ export const terminationPolicies = [
 export function findGroup(world: World, name: string): Group {
   if (Object.hasOwn(world.groups, name)) return world.groups[name]!;
   throw validationError(`AutoScalingGroup name not found - AutoScalingGroup '${name}' not found`);
-}
-
-export function findMember(world: World, instanceId: string): { group: Group; member: Member } {
-  const groupName = world.instances[instanceId]?.groupName;
-  const group = groupName == null ? undefined : world.groups[groupName];
-  const member = group?.members[instanceId];
-  if (group && member) return { group, member };
-  throw validationError(`Instance Id not found - No managed instance found for instance ID: ${instanceId}`);
 }
 
 export interface Limits {
@@ -92,23 +86,46 @@ export function usableTemplate(
   }
 }
 
-export interface GroupSettings {
-  zones: string[];
-  subnetIds: string[];
-  template: TemplateReference | null;
-  mixedInstances: TemplateData | null;
-  healthCheckType: string;
-  healthCheckGraceMs: number;
-  cooldownMs: number;
-  newInstancesProtected: boolean;
-  terminationPolicies: string[];
-}
+/** What a user sets; the rest of a group is what follows from it. */
+export type GroupSettings = Pick<
+  Group,
+  | 'zones'
+  | 'subnetIds'
+  | 'template'
+  | 'mixedInstances'
+  | 'healthCheckType'
+  | 'healthCheckGraceMs'
+  | 'cooldownMs'
+  | 'warmUpMs'
+  | 'maintenance'
+  | 'capacityRebalance'
+  | 'zoneStrategy'
+  | 'newInstancesProtected'
+  | 'terminationPolicies'
+>;
+
+/** https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CreateAutoScalingGroup.html */
+const defaultSettings: GroupSettings = {
+  zones: [],
+  subnetIds: [],
+  template: null,
+  mixedInstances: null,
+  healthCheckType: 'EC2',
+  healthCheckGraceMs: 0,
+  cooldownMs: 300_000,
+  warmUpMs: null,
+  maintenance: null,
+  capacityRebalance: false,
+  zoneStrategy: 'balanced-best-effort',
+  newInstancesProtected: false,
+  terminationPolicies: ['Default'],
+};
 
 export function createGroup(
   world: World,
   name: string,
   limits: Required<Pick<Limits, 'min' | 'max'>> & Limits,
-  settings: GroupSettings & { targetGroupArns: string[]; tags: Record<string, GroupTag> },
+  settings: Partial<GroupSettings> & Pick<Group, 'targetGroupArns' | 'tags'>,
 ): Group {
   if (Object.hasOwn(world.groups, name)) {
     throw new ServiceError(
@@ -117,15 +134,23 @@ export function createGroup(
     );
   }
   const { region, accountId } = world;
+  const sizes = withinLimits({ min: 0, max: 0, desired: limits.min }, limits);
   const group: Group = {
     name,
     arn: `arn:aws:autoscaling:${region}:${accountId}:autoScalingGroup:${newUuid(world)}:autoScalingGroupName/${name}`,
     serial: nextSerial(world),
     createdAt: world.now,
-    ...withinLimits({ min: 0, max: 0, desired: limits.min }, limits),
+    ...sizes,
+    ...defaultSettings,
     ...settings,
     suspended: {},
     members: {},
+    hooks: {},
+    warmPool: null,
+    cooldown: null,
+    capacityCause: capacityCause(world, 'a user request created an AutoScalingGroup', 0, sizes.desired),
+    replacements: 0,
+    unhealthy: false,
     reconcileDue: null,
     rebalanceDue: null,
     deleting: false,
@@ -137,12 +162,16 @@ export function createGroup(
   return group;
 }
 
+const capacityCause = (world: World, what: string, from: number, to: number): string =>
+  `${causes(world, `${what} changing the desired capacity from ${from} to ${to}`)}  `;
+
 export function updateGroup(
   world: World,
   group: Group,
   limits: Limits,
   settings: Partial<GroupSettings>,
 ): void {
+  refuseWhileDeleting(group);
   const changesLaunches = settings.template !== undefined || settings.mixedInstances !== undefined;
   if (changesLaunches && activeRefresh(world, group.name)?.desired) {
     throw validationError(
@@ -150,38 +179,46 @@ export function updateGroup(
         'the desired configuration are not available for update while the instance refresh is active.',
     );
   }
-  Object.assign(group, withinLimits(group, limits), settings);
+  const sizes = withinLimits(group, limits);
+  if (sizes.desired !== group.desired) {
+    const { min, max, desired } = sizes;
+    const what = `a user request update of AutoScalingGroup constraints to min: ${min}, max: ${max}, desired: ${desired}`;
+    group.capacityCause = capacityCause(world, what, group.desired, desired);
+  }
+  Object.assign(group, sizes, settings);
   lookAt(world, group);
 }
 
-export function setDesired(world: World, group: Group, desired: number): void {
+const refuseWhileDeleting = (group: Group): void => {
+  if (group.deleting) throw validationError(`AutoScalingGroup ${group.name} is pending delete`);
+};
+
+export function setDesired(world: World, group: Group, desired: number, honorCooldown = false): void {
+  refuseWhileDeleting(group);
   const refuse = (relation: string): never => {
     throw validationError(`New SetDesiredCapacity value ${desired} is ${relation} for the AutoScalingGroup.`);
   };
   if (desired > group.max) refuse(`above max value ${group.max}`);
   if (desired < group.min) refuse(`below min value ${group.min}`);
+  if (honorCooldown) refuseWhileCoolingDown(world, group);
+  if (desired !== group.desired) {
+    const what = 'a user request explicitly set group desired capacity';
+    group.capacityCause = capacityCause(world, what, group.desired, desired);
+  }
   group.desired = desired;
   lookAt(world, group);
 }
 
-/** TerminateInstanceInAutoScalingGroup. A member already terminating keeps its activity; nothing is decremented twice. */
-export function terminateInGroup(world: World, instanceId: string, decrement: boolean): Activity {
-  const { group, member } = findMember(world, instanceId);
-  const already = member.lifecycle === 'Terminating';
-  const from = group.desired;
-  if (decrement && !already && counts(member)) {
-    if (group.desired - 1 < group.min) {
-      throw validationError(
-        `Currently, desiredSize equals minSize (${group.min}). Terminating instance without replacement will ` +
-          "violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower " +
-          "group's min size.",
-      );
-    }
-    group.desired -= 1;
-  }
-  const shrinking = group.desired < from ? `, shrinking the capacity from ${from} to ${group.desired}` : '';
-  const cause = `At ${timestamp(world.now)} instance ${instanceId} was taken out of service in response to a user request${shrinking}.`;
-  return terminateMember(world, group, member, cause);
+/** Until the cooldown after the last scaling activity is over, and while one is in progress. */
+function refuseWhileCoolingDown(world: World, group: Group): void {
+  const underWay = activitiesOf(world, group.name).findLast(({ endedAt }) => endedAt === null);
+  const cooling = group.cooldown && world.now < group.cooldown.until ? group.cooldown.activityId : undefined;
+  const activityId = underWay?.id ?? cooling;
+  if (activityId === undefined) return;
+  throw new ServiceError(
+    'ScalingActivityInProgress',
+    `Scaling activity ${activityId} is in progress and blocks this action`,
+  );
 }
 
 function knownProcesses(names: readonly string[] | undefined): readonly string[] {
@@ -203,55 +240,38 @@ export function suspend(world: World, group: Group, names: readonly string[] | u
 /** What waited for a process happens now: members that turned unhealthy meanwhile, missing or surplus capacity. */
 export function resume(world: World, group: Group, names: readonly string[] | undefined): void {
   for (const name of knownProcesses(names)) delete group.suspended[name];
-  checkAllMembers(world, group);
+  for (const { instanceId } of allMembers(group)) {
+    schedule(world, world.timing.reactionMs, { kind: 'group.health', group: group.name, id: instanceId });
+  }
   lookAt(world, group);
 }
 
-function checkAllMembers(world: World, group: Group): void {
-  for (const id of Object.keys(group.members)) {
-    schedule(world, world.timing.reactionMs, { kind: 'group.health', group: group.name, id });
-  }
-}
-
-export function setInstanceHealth(
-  world: World,
-  instanceId: string,
-  health: Member['health'],
-  respectGrace: boolean,
-): void {
-  const { group, member } = findMember(world, instanceId);
-  const graceEndsAt = (member.inServiceAt ?? world.now) + group.healthCheckGraceMs;
-  if (respectGrace && health === 'Unhealthy' && world.now < graceEndsAt) return;
-  member.health = health;
-  schedule(world, world.timing.reactionMs, { kind: 'group.health', group: group.name, id: instanceId });
-}
-
-export function setProtection(group: Group, instanceIds: readonly string[], isProtected: boolean): void {
-  const members = instanceIds.map((id) => {
-    const member = group.members[id];
-    if (!member) throw validationError(`The instance ${id} is not part of Auto Scaling group ${group.name}.`);
-    if (member.lifecycle === 'Terminating') {
-      throw validationError(`The instance ${id} is not in InService or EnteringStandby or Standby.`);
-    }
-    return member;
-  });
-  for (const member of members) member.protectedFromScaleIn = isProtected;
-}
-
+/** By force "without waiting for all instances to be terminated", and without a word from lifecycle hooks. */
 export function deleteGroup(world: World, group: Group, force: boolean): void {
-  const members = Object.values(group.members);
-  if (!force && (members.length > 0 || group.desired > 0)) {
-    throw new ServiceError(
-      'ResourceInUse',
-      `You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) still in the group.`,
-    );
+  const members = allMembers(group);
+  if (!force) {
+    if (members.some((member) => counts(member) || isPrepared(member)) || group.desired > 0) {
+      throw new ServiceError(
+        'ResourceInUse',
+        'You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) still in the group.',
+      );
+    }
+    if (members.length > 0) {
+      throw new ServiceError(
+        'ScalingActivityInProgress',
+        'You cannot delete an AutoScalingGroup while there are scaling activities in progress for that group.',
+      );
+    }
   }
   if (members.length === 0) {
     delete world.groups[group.name];
     return;
   }
-  Object.assign(group, { deleting: true, min: 0, max: 0, desired: 0 });
+  Object.assign(group, { deleting: true, min: 0, max: 0, desired: 0, hooks: {} });
+  if (group.warmPool) group.warmPool.deleting = true;
+  const cause = causes(world, 'the AutoScalingGroup was deleted by force');
   for (const member of members) {
-    terminateMember(world, group, member, `At ${timestamp(world.now)} the group was deleted by force.`);
+    const end = isTerminating(member) ? terminateAtOnce : terminateMember;
+    end(world, group, member, cause);
   }
 }

@@ -14,9 +14,12 @@ export function findImage(world: World, id: string): Image {
     throw new ServiceError('InvalidAMIID.Malformed', `Invalid id: "${id}" (expecting "ami-...")`);
   }
   const image = world.images[id];
-  if (!image) throw new ServiceError('InvalidAMIID.NotFound', `The image id '[${id}]' does not exist`);
+  if (!image) throw notFound(id);
   return image;
 }
+
+export const notFound = (id: string): ServiceError =>
+  new ServiceError('InvalidAMIID.NotFound', `The image id '[${id}]' does not exist`);
 
 export function findSnapshot(world: World, id: string): Snapshot {
   const snapshot = /^snap-[0-9a-f]{8,17}$/.test(id) ? world.snapshots[id] : undefined;

@@ -9,13 +9,13 @@
  * https://docs.aws.amazon.com/autoscaling/ec2/userguide/asg-adding-checkpoints-instance-refresh.html
  */
 import { alarmState } from './alarms.ts';
+import { lookAt } from './attention.ts';
 import { ServiceError, validationError } from './errors.ts';
 import { newUuid, nextSerial } from './identity.ts';
 import { schedule } from './queue.ts';
 import { replaceSome } from './refresh-pace.ts';
 import { activeRefresh, type InstanceRefresh, type RefreshStatus } from './refresh-state.ts';
 import { type Survey, surveyOf } from './refresh-survey.ts';
-import { lookAt } from './scaling.ts';
 import type { Group, World } from './state.ts';
 
 /** "Amazon EC2 Auto Scaling keeps retrying for an hour. If the problem persists after an hour, the operation fails." */

@@ -12,6 +12,7 @@ import { findImage } from './images.ts';
 import { schedule } from './queue.ts';
 import { find, happened } from './standing.ts';
 import type { ImageDevice, Instance, Tags, World } from './state.ts';
+import { expireToken } from './tokens.ts';
 
 /** EC2 reports a guest that never answers as impaired only after some minutes of 'initializing'. */
 const bootFailureMs = 5 * 60_000;
@@ -23,6 +24,7 @@ export interface LaunchRequest {
   instanceType: string;
   subnetId: string;
   groupName: string | null;
+  spot: boolean;
   keyName: string | null;
   securityGroupIds: string[];
   /** Overrides and additions to the image's own devices, by device name. */
@@ -32,6 +34,7 @@ export interface LaunchRequest {
   tags: Tags;
   volumeTags: Tags;
   reservationId?: string;
+  clientToken?: string | null;
 }
 
 export function findInstance(world: World, id: string): Instance {
@@ -39,11 +42,12 @@ export function findInstance(world: World, id: string): Instance {
     throw new ServiceError('InvalidInstanceID.Malformed', `Invalid id: "${id}"`);
   }
   const instance = world.instances[id];
-  if (!instance) {
-    throw new ServiceError('InvalidInstanceID.NotFound', `The instance ID '${id}' does not exist`);
-  }
+  if (!instance) throw notFound(id);
   return instance;
 }
+
+export const notFound = (id: string): ServiceError =>
+  new ServiceError('InvalidInstanceID.NotFound', `The instance ID '${id}' does not exist`);
 
 /** Launches one instance, now pending. Throws as RunInstances does when image or subnet cannot be used. */
 export function launch(world: World, request: LaunchRequest): Instance {
@@ -63,6 +67,7 @@ export function launch(world: World, request: LaunchRequest): Instance {
     id,
     serial,
     reservationId: request.reservationId ?? newId(world, 'r'),
+    clientToken: request.clientToken ?? null,
     imageId: image.id,
     instanceType: request.instanceType,
     zone: subnet.zone,
@@ -77,6 +82,7 @@ export function launch(world: World, request: LaunchRequest): Instance {
     conduct: conductFor(world, image, { id, zone: subnet.zone, groupName, tags }),
     life: 0,
     groupName,
+    spot: request.spot,
     keyName: request.keyName,
     securityGroupIds: request.securityGroupIds,
     volumes: [],
@@ -261,5 +267,6 @@ export function becomeTerminated(world: World, instance: Instance): void {
     else Object.assign(volume, { instanceId: null, device: null });
   }
   instance.volumes = [];
+  if (instance.clientToken) expireToken(world, `RunInstances ${instance.clientToken}`);
   schedule(world, forgetAfterMs, { kind: 'instance.forgotten', id: instance.id });
 }

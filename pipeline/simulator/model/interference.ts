@@ -4,7 +4,8 @@
  */
 import { denied, serverError, throttled } from './errors.ts';
 import { countCall } from './faults.ts';
-import { happened, inForce, named, strikes } from './standing.ts';
+import { takeTokens } from './limits.ts';
+import { find, happened, inForce, named, strikes } from './standing.ts';
 import type { World } from './state.ts';
 
 /** The call was carried out, but its answer never comes, or the connection closes instead. */
@@ -14,12 +15,23 @@ export interface Loss {
 
 /**
  * @param service the name in credentials: 'ec2', 'autoscaling'
+ * @param input in AWS's own shape, for limits that depend on it
  * @returns what becomes of the answer; null: it arrives
  * @throws ServiceError when the call is refused without being carried out
  */
-export function interfere(world: World, service: string, operation: string): Loss | null {
+export function interfere(
+  world: World,
+  service: string,
+  operation: string,
+  input: Record<string, unknown> = {},
+): Loss | null {
   const call = `${service}:${operation}`;
   countCall(world, call);
+  const limits = find(world, ['rate-limits']);
+  if (limits && !takeTokens(world, service, operation, input)) {
+    happened(limits);
+    throw throttled(service);
+  }
   let loss: Loss | null = null;
   for (const standing of world.faults) {
     const { fault } = standing;

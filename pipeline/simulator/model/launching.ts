@@ -16,6 +16,7 @@ type Parameters = Pick<
   | 'shutdownBehavior'
   | 'tags'
   | 'volumeTags'
+  | 'spot'
 > & { subnetId: string | null };
 
 /** EC2's default when nobody names an instance type. */
@@ -33,6 +34,7 @@ export function launchParameters(data: TemplateData): Parameters {
     shutdownBehavior: data.InstanceInitiatedShutdownBehavior === 'terminate' ? 'terminate' : 'stop',
     tags: specifiedTags(data.TagSpecifications, 'instance'),
     volumeTags: specifiedTags(data.TagSpecifications, 'volume'),
+    spot: objects([data.InstanceMarketOptions ?? null])[0]?.MarketType === 'spot',
     subnetId: text(data.SubnetId) ?? text(interfaces[0]?.SubnetId ?? null),
   };
 }

@@ -8,11 +8,21 @@ import { checkMember } from './health.ts';
 import { becomeAvailable } from './images.ts';
 import { stepRefresh } from './instance-refresh.ts';
 import { becomeRunning, becomeTerminated, failSoftware, setChecks, terminate } from './instances.ts';
+import { memberIn } from './lifecycle.ts';
+import {
+  hookTimedOut,
+  instanceGone,
+  memberDrained,
+  memberIsUp,
+  memberProceeds,
+  memberStopped,
+} from './members.ts';
 import { schedule, takeDue } from './queue.ts';
 import { activeRefresh } from './refresh-state.ts';
-import { enterService, memberDrained, memberGone, rebalance, reconcile } from './scaling.ts';
+import { rebalance, reconcile } from './scaling.ts';
 import type { Event, Group, Instance, Member, World } from './state.ts';
 import { checkTarget, forgetDrained, forgetInstance, recheckTargets } from './targets.ts';
+import { forgetToken } from './tokens.ts';
 
 /**
  * Brings the world to `toMs`; a time in its past changes nothing. `observe` is called after every event, for
@@ -34,8 +44,7 @@ function apply(world: World, event: Event): void {
       const instance = alive(world, event);
       if (!instance) return;
       becomeRunning(world, instance);
-      const membership = memberOf(world, instance);
-      if (membership) enterService(world, membership.group, membership.member, instance);
+      tellMember(world, instance, memberIsUp);
       return;
     }
     case 'instance.checks': {
@@ -69,12 +78,17 @@ function apply(world: World, event: Event): void {
       if (instance) terminate(world, instance, 'Server.SpotInstanceTermination');
       return;
     }
+    case 'token.expires':
+      forgetToken(world, event.key);
+      return;
     case 'fault.begins':
       beginFault(world, event.id);
       return;
     case 'instance.stopped': {
       const instance = alive(world, event);
-      if (instance) instance.state = 'stopped';
+      if (!instance) return;
+      instance.state = 'stopped';
+      tellMember(world, instance, memberStopped);
       return;
     }
     case 'instance.terminated': {
@@ -82,8 +96,7 @@ function apply(world: World, event: Event): void {
       if (!instance) return;
       becomeTerminated(world, instance);
       forgetInstance(world, instance.id);
-      const membership = memberOf(world, instance);
-      if (membership) memberGone(world, membership.group, membership.member);
+      tellMember(world, instance, instanceGone);
       return;
     }
     case 'instance.forgotten':
@@ -127,18 +140,20 @@ function apply(world: World, event: Event): void {
       rebalance(world, group);
       return;
     }
-    case 'group.health': {
-      const group = groupNamed(world, event.group);
-      const member = group?.members[event.id];
-      if (group && member) checkMember(world, group, member);
+    case 'group.health':
+      forMember(world, event.group, event.id, checkMember);
       return;
-    }
-    case 'member.drained': {
-      const group = groupNamed(world, event.group);
-      const member = group?.members[event.id];
-      if (group && member) memberDrained(world, group, member);
+    case 'member.drained':
+      forMember(world, event.group, event.id, memberDrained);
       return;
-    }
+    case 'member.proceeds':
+      forMember(world, event.group, event.id, memberProceeds);
+      return;
+    case 'hook.timeout':
+      forMember(world, event.group, event.id, (now, group, member) =>
+        hookTimedOut(now, group, member, event.token),
+      );
+      return;
   }
 }
 
@@ -151,8 +166,14 @@ function alive(world: World, event: { id: string; life: number }): Instance | nu
 const groupNamed = (world: World, name: string): Group | null =>
   Object.hasOwn(world.groups, name) ? world.groups[name]! : null;
 
-function memberOf(world: World, instance: Instance): { group: Group; member: Member } | null {
-  const group = instance.groupName === null ? null : groupNamed(world, instance.groupName);
-  const member = group?.members[instance.id];
-  return group && member ? { group, member } : null;
+type Step = (world: World, group: Group, member: Member) => void;
+
+function tellMember(world: World, instance: Instance, step: Step): void {
+  if (instance.groupName !== null) forMember(world, instance.groupName, instance.id, step);
+}
+
+function forMember(world: World, groupName: string, instanceId: string, step: Step): void {
+  const group = groupNamed(world, groupName);
+  const member = group && memberIn(group, instanceId);
+  if (group && member) step(world, group, member);
 }

@@ -2,11 +2,13 @@
  * How many instances an instance refresh replaces at one moment: launches and terminations within the healthy
  * percentages and up to the next checkpoint.
  */
-import { timestamp } from '../../clock.ts';
-import { addTo, counts, emptiestZone, spreadOf } from './placement.ts';
+import { causes } from './activities.ts';
+import { launcher } from './launch-member.ts';
+import { counts } from './lifecycle.ts';
+import { terminateMember } from './members.ts';
+import { addTo, spreadOf } from './placement.ts';
 import type { InstanceRefresh } from './refresh-state.ts';
 import type { Survey } from './refresh-survey.ts';
-import { launchMember, terminateMember } from './scaling.ts';
 import type { Group, Member, World } from './state.ts';
 
 /**
@@ -53,9 +55,10 @@ export function replaceSome(
 function launchAhead(world: World, group: Group, refresh: InstanceRefresh, count: number): void {
   if (count <= 0) return;
   const spread = spreadOf(group);
+  const launch = launcher(world, group, spread);
+  const cause = causes(world, 'an instance was launched in response to an instance refresh');
   for (let launched = 0; launched < count; launched += 1) {
-    const cause = `At ${timestamp(world.now)} an instance was launched in response to an instance refresh.`;
-    const member = launchMember(world, group, emptiestZone(group, spread), cause);
+    const member = launch(cause);
     if (!member) return;
     addTo(spread, member);
     refresh.surplus += 1;
@@ -72,6 +75,7 @@ function terminateStale(
 ): void {
   let spare = survey.ready.size - fewest;
   let replaced = survey.scope - survey.outdated;
+  const cause = causes(world, 'an instance was taken out of service in response to an instance refresh');
   for (const member of inOrder(group, survey)) {
     if (counts(member)) {
       if (replaced >= upTo) return;
@@ -82,7 +86,6 @@ function terminateStale(
       replaced += 1;
       refresh.surplus = Math.max(0, refresh.surplus - 1);
     }
-    const cause = `At ${timestamp(world.now)} an instance was taken out of service in response to an instance refresh.`;
     terminateMember(world, group, member, cause);
   }
 }

@@ -2,9 +2,9 @@
  * How far an instance refresh is: which members it still has to replace, which are ready to serve, and what the
  * others wait for. Looks, changes nothing.
  */
-import { counts } from './placement.ts';
+import { counts } from './lifecycle.ts';
 import type { InstanceRefresh, LaunchConfiguration } from './refresh-state.ts';
-import type { Group, Member, TemplateReference, World } from './state.ts';
+import type { Group, Member, World } from './state.ts';
 import { targetHealth } from './targets.ts';
 import { findTemplate, resolveVersion } from './templates.ts';
 
@@ -116,8 +116,7 @@ function staleness(world: World, group: Group, refresh: InstanceRefresh): (membe
 function matcher(world: World, configuration: LaunchConfiguration): (member: Member) => boolean {
   const isFrom = (id: string | undefined, version: string | undefined): ((member: Member) => boolean) => {
     const number = String(resolveVersion(findTemplate(world, { id }), version).version);
-    return ({ template }: { template: TemplateReference }) =>
-      template.id === id && template.version === number;
+    return ({ template }) => template?.id === id && template?.version === number;
   };
   if (configuration.template) return isFrom(configuration.template.id, configuration.template.version);
   const policy = configuration.mixedInstances?.LaunchTemplate as MixedTemplate | undefined;

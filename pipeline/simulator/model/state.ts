@@ -6,6 +6,7 @@
 import type { Json } from '../../json.ts';
 import type { Alarm } from './alarms.ts';
 import type { Behaviour, Fault, FaultOf } from './fault.ts';
+import type { Cooldown, LifecycleAction, LifecycleHook, MaintenancePolicy, WarmPool } from './group-state.ts';
 import type { Parameter } from './parameters.ts';
 import type { InstanceRefresh } from './refresh-state.ts';
 
@@ -63,6 +64,8 @@ export interface Instance {
   id: string;
   serial: number;
   reservationId: string;
+  /** Of the RunInstances that launched it. */
+  clientToken: string | null;
   imageId: string;
   instanceType: string;
   zone: string;
@@ -80,6 +83,8 @@ export interface Instance {
   /** Grows with every stop and termination, so that events of an earlier life are recognised. */
   life: number;
   groupName: string | null;
+  /** Bought on the spot market: EC2 may take it back. */
+  spot: boolean;
   keyName: string | null;
   securityGroupIds: string[];
   volumes: { device: string; volumeId: string }[];
@@ -180,24 +185,42 @@ export interface TemplateReference {
   version: string;
 }
 
+/** On the way into or out of the group or its warm pool; each may be held up by lifecycle hooks. */
+export type Passage = 'Pending' | 'Terminating' | 'Warmed:Pending' | 'Warmed:Terminating';
+
 /** The lifecycle states this model reaches (Amazon EC2 Auto Scaling User Guide, "Instance lifecycle"). */
-export type MemberLifecycle = 'Pending' | 'InService' | 'Terminating' | 'EnteringStandby' | 'Standby';
+export type MemberLifecycle =
+  | Passage
+  | `${Passage}:Wait`
+  | `${Passage}:Proceed`
+  | 'InService'
+  | 'EnteringStandby'
+  | 'Standby'
+  | 'Detaching'
+  | 'Warmed:Stopped'
+  | 'Warmed:Running';
 
 /** An instance as its group sees it. */
 export interface Member {
   instanceId: string;
   lifecycle: MemberLifecycle;
   health: 'Healthy' | 'Unhealthy';
+  /** Why it is unhealthy, in the words of the activity that replaces it. */
+  unhealthyBecause: string | null;
   zone: string;
   instanceType: string;
+  spot: boolean;
   protectedFromScaleIn: boolean;
-  template: TemplateReference;
+  /** Null for an instance that was attached. */
+  template: TemplateReference | null;
   joinedAt: number;
   inServiceAt: number | null;
-  /** Launched by AZRebalance: until it is in service the group may be one above desired. */
+  /** Launched by AZRebalance: until it is in service the group may be above desired. */
   rebalancing: boolean;
-  /** The activity that launches or terminates it. */
-  activityId: string;
+  /** Serial of the activity that last moved it. */
+  activity: number;
+  /** What it waits for while in a wait state. */
+  actions: LifecycleAction[];
 }
 
 export interface GroupTag {
@@ -222,12 +245,28 @@ export interface Group {
   healthCheckType: string;
   healthCheckGraceMs: number;
   cooldownMs: number;
+  /** What the last scaling activity began; only SetDesiredCapacity with HonorCooldown asks. */
+  cooldown: Cooldown | null;
+  /** DefaultInstanceWarmup; null when not set. */
+  warmUpMs: number | null;
+  maintenance: MaintenancePolicy | null;
+  capacityRebalance: boolean;
+  /** balanced-only: a zone without capacity is tried again, the others are not filled up instead. */
+  zoneStrategy: 'balanced-best-effort' | 'balanced-only';
   newInstancesProtected: boolean;
   terminationPolicies: string[];
   /** Process → why it is suspended. */
   suspended: Record<string, string>;
   tags: Record<string, GroupTag>;
   members: Record<string, Member>;
+  hooks: Record<string, LifecycleHook>;
+  warmPool: WarmPool | null;
+  /** Who changed desired last, in the words of the activities that follow from it. */
+  capacityCause: string;
+  /** Unhealthy members terminated, whose replacements are not launched yet. */
+  replacements: number;
+  /** Whether some members are unhealthy and wait to be replaced. */
+  unhealthy: boolean;
   /** When Auto Scaling next looks at the group; null when nothing is outstanding. */
   reconcileDue: number | null;
   rebalanceDue: number | null;
@@ -246,12 +285,14 @@ export interface Activity {
     | 'PreInService'
     | 'InProgress'
     | 'WaitingForELBConnectionDraining'
+    | 'MidLifecycleAction'
     | 'Successful'
     | 'Failed'
     | 'Cancelled';
   message: string | null;
   progress: number;
   zone: string | null;
+  subnetId: string | null;
 }
 
 export interface Target {
@@ -322,7 +363,10 @@ export type Happening =
   | { kind: 'group.refresh'; group: string }
   | { kind: 'alarm.evaluate'; name: string; serial: number }
   | { kind: 'member.drained'; group: string; id: string }
+  | { kind: 'member.proceeds'; group: string; id: string }
+  | { kind: 'hook.timeout'; group: string; id: string; token: string }
   | { kind: 'fault.begins'; id: number }
+  | { kind: 'token.expires'; key: string }
   | { kind: 'instance.fails'; id: string; life: number; of: FaultOf<'death'>['of'] }
   | { kind: 'instance.notice'; id: string; life: number; noticeMs: number }
   | { kind: 'instance.reclaimed'; id: string; life: number };
@@ -357,8 +401,10 @@ export interface World {
   parameters: Record<string, Parameter>;
   keyPairs: Record<string, KeyPair>;
   securityGroups: Record<string, SecurityGroup>;
-  /** ClientToken per operation → digest of the request and the answer it got. */
-  tokens: Record<string, { request: string; answer: Json }>;
+  /** Operation and ClientToken → the request, the answer it got, and until when both count (null: no end yet). */
+  tokens: Record<string, { request: string; answer: Json; expiresAt: number | null }>;
+  /** Request limits: tokens left in each bucket. */
+  buckets: Record<string, { tokens: number; at: number }>;
   faults: StandingFault[];
   /** What the API's clock is ahead of the world's. */
   clockOffsetMs: number;

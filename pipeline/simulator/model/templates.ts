@@ -29,21 +29,26 @@ export function findTemplate(world: World, key: TemplateKey): LaunchTemplate {
     }
     const template = world.templates[key.id];
     if (template) return template;
-    throw new ServiceError(
-      'InvalidLaunchTemplateId.NotFound',
-      `The specified launch template, with template ID ${key.id}, does not exist.`,
-    );
+    throw noSuchTemplate(key);
   }
   if (key.name === undefined) {
     throw new ServiceError('MissingParameter', 'Either a launch template ID or name must be specified.');
   }
   const template = Object.values(world.templates).find((candidate) => candidate.name === key.name);
   if (template) return template;
-  throw new ServiceError(
-    'InvalidLaunchTemplateName.NotFoundException',
-    `The specified launch template, with template name ${key.name}, does not exist.`,
-  );
+  throw noSuchTemplate(key);
 }
+
+export const noSuchTemplate = ({ id, name }: TemplateKey): ServiceError =>
+  id === undefined
+    ? new ServiceError(
+        'InvalidLaunchTemplateName.NotFoundException',
+        `The specified launch template, with template name ${name}, does not exist.`,
+      )
+    : new ServiceError(
+        'InvalidLaunchTemplateId.NotFound',
+        `The specified launch template, with template ID ${id}, does not exist.`,
+      );
 
 /** '$Latest', '$Default' (also when left out) or a number as text. */
 export function resolveVersion(template: LaunchTemplate, version: string | undefined): TemplateVersion {

@@ -4,10 +4,11 @@
  * Signatures must be there; they are not verified: on loopback there is nobody to keep out.
  */
 import { randomUUID } from 'node:crypto';
+import { reasonOf } from '../../errors.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Loss } from '../model/interference.ts';
 import type { World } from '../model/state.ts';
-import { type Addressed, call, type Gaps, mutates } from './call.ts';
+import { type Addressed, call, count, type Gaps, mutates } from './call.ts';
 import { type Envelope, parametersOf, type WireRequest, type Written } from './protocol.ts';
 import { addressOf } from './routing.ts';
 
@@ -26,11 +27,22 @@ export function answer(world: World, request: WireRequest, gaps: Gaps): WireAnsw
     if (!isSigned(request)) throw protocol.unsigned();
     const { schema, output, lost } = call(world, addressed, (input) => protocol.read(request, input), gaps);
     const write = (envelope: Envelope): Written => protocol.write(envelope, schema, output);
-    return { ...respond(addressed, 200, write), lost };
+    return dated(world, { ...respond(addressed, 200, write), lost });
   } catch (error) {
-    if (error instanceof ServiceError) return errorAnswer(addressed, error);
-    throw error;
+    if (error instanceof ServiceError) return dated(world, errorAnswer(addressed, error));
+    const broken = brokenBy(error);
+    count(gaps, `${addressed.service.signingName}:${addressed.operation} failed: ${broken.message}`);
+    return dated(world, errorAnswer(addressed, broken));
   }
+}
+
+/** A defect of the simulator: counted, and in AWS's shape, so that it neither ends the host nor confuses clients. */
+const brokenBy = (error: unknown): ServiceError =>
+  new ServiceError('InternalFailure', `The simulator failed: ${reasonOf(error)}`, 500);
+
+/** Clients correct their signatures by the service's clock. */
+function dated({ now, clockOffsetMs }: World, answer: WireAnswer): WireAnswer {
+  return { ...answer, headers: { ...answer.headers, date: new Date(now + clockOffsetMs).toUTCString() } };
 }
 
 export const errorAnswer = (addressed: Addressed, error: ServiceError): WireAnswer =>

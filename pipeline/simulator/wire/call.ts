@@ -6,6 +6,7 @@ import type { NormalizedSchema } from '@smithy/core/schema';
 import { ServiceError } from '../model/errors.ts';
 import { interfere, type Loss } from '../model/interference.ts';
 import type { World } from '../model/state.ts';
+import { copied } from './copy.ts';
 import { type Protocol, UnknownParameter } from './protocol.ts';
 import { operationSchema, type Service } from './services.ts';
 
@@ -36,8 +37,8 @@ export function call(
     count(gaps, `${service.signingName}:${name}`);
     throw protocol.unknownOperation(name);
   }
-  const lost = interfere(world, service.signingName, name);
   const input = readOrCount(() => read(schema.input), service, name, gaps);
+  const lost = interfere(world, service.signingName, name, input);
   if (input.DryRun === true) {
     throw new ServiceError('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
   }
@@ -46,7 +47,9 @@ export function call(
   for (const parameter of watched.unread()) {
     count(gaps, `${service.signingName}:${name}.${parameter} (ignored)`);
   }
-  return { schema: schema.output, output, lost };
+  const { clockOffsetMs } = world;
+  const told = clockOffsetMs === 0 ? output : copied(schema.output, output, clockOffsetMs);
+  return { schema: schema.output, output: told, lost };
 }
 
 /** Whether a call of this name may change more than time does. */
@@ -61,7 +64,7 @@ function readOrCount<T>(read: () => T, service: Service, name: string, gaps: Gap
   }
 }
 
-const count = (gaps: Gaps, what: string): void => void gaps.set(what, (gaps.get(what) ?? 0) + 1);
+export const count = (gaps: Gaps, what: string): void => void gaps.set(what, (gaps.get(what) ?? 0) + 1);
 
 /** Finds out which given parameters an operation never looks at, so that no gap stays hidden. */
 function watchReads(input: Record<string, unknown>): {

@@ -9,6 +9,7 @@ import type { Loss } from '../model/interference.ts';
 import type { World } from '../model/state.ts';
 import { errorAnswer, type WireAnswer } from './answer.ts';
 import { call, type Gaps } from './call.ts';
+import { copied } from './copy.ts';
 import { requireMembers } from './protocol.ts';
 import { serviceOf } from './services.ts';
 
@@ -36,57 +37,4 @@ export function callDirectly(
     if (error instanceof ServiceError) return errorAnswer(addressed, error);
     throw error;
   }
-}
-
-type Copier = (value: unknown) => unknown;
-
-/** Schemas are read once: an answer about a thousand instances has fifty thousand values of the same few shapes. */
-const copiers = new WeakMap<NormalizedSchema, Copier>();
-
-const copied = (schema: NormalizedSchema, value: object): Record<string, unknown> =>
-  schema.isUnitSchema() ? {} : (copierOf(schema)(value) as Record<string, unknown>);
-
-function copierOf(schema: NormalizedSchema): Copier {
-  let copier = copiers.get(schema);
-  if (!copier) {
-    copier = compile(schema);
-    copiers.set(schema, copier);
-  }
-  return copier;
-}
-
-/** Shapes may contain themselves, so the copier of a part is made when it is first needed. */
-function lazily(schema: NormalizedSchema): Copier {
-  let copier: Copier | null = null;
-  return (value) => {
-    copier ??= copierOf(schema);
-    return copier(value);
-  };
-}
-
-function compile(schema: NormalizedSchema): Copier {
-  if (schema.isListSchema()) {
-    const item = lazily(schema.getValueSchema());
-    return (value) => (value as unknown[]).map(item);
-  }
-  if (schema.isMapSchema()) {
-    const item = lazily(schema.getValueSchema());
-    return (value) =>
-      Object.fromEntries(Object.entries(value as object).map(([key, entry]) => [key, item(entry)]));
-  }
-  if (schema.isStructSchema()) {
-    const members = [...schema.structIterator()].map(([name, member]) => ({ name, copy: lazily(member) }));
-    return (value) => {
-      const given = value as Record<string, unknown>;
-      const copy: Record<string, unknown> = {};
-      for (const member of members) {
-        const item = given[member.name];
-        if (item !== undefined && item !== null) copy[member.name] = member.copy(item);
-      }
-      return copy;
-    };
-  }
-  if (schema.isTimestampSchema()) return (value) => new Date(value as Date | number | string);
-  if (schema.isBlobSchema()) return (value) => Uint8Array.from(value as Uint8Array);
-  return (value) => value;
 }

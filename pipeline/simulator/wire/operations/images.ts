@@ -22,10 +22,12 @@ import {
   deregisterImage,
   findImage,
   findSnapshot,
+  notFound,
   snapshotVolumes,
 } from '../../model/images.ts';
 import { findInstance } from '../../model/instances.ts';
 import { deviceChanges, specifiedTags } from '../../model/launching.ts';
+import { isKnown } from '../../model/propagation.ts';
 import type { Image, ImageDevice, Snapshot, World } from '../../model/state.ts';
 import { type Facets, filtered } from './filters.ts';
 import { bySerial, page } from './pages.ts';
@@ -52,7 +54,11 @@ const facets: Facets<Image> = {
 
 export function DescribeImages(world: World, input: DescribeImagesRequest): DescribeImagesResult {
   const ids = input.ImageIds ?? [];
-  const images = ids.length ? ids.map((id) => findImage(world, id)) : Object.values(world.images);
+  const known = (image: Image): boolean => isKnown(world, image.id, image.createdAt);
+  const named = ids.map((id) => findImage(world, id));
+  const unknown = named.find((image) => !known(image));
+  if (unknown) throw notFound(unknown.id);
+  const images = ids.length ? named : Object.values(world.images).filter(known);
   // No image is ever deprecated here, so both answers to IncludeDeprecated are the same.
   void input.IncludeDeprecated;
   const owned = images.filter((image) => ownedBy(world, image, input.Owners));

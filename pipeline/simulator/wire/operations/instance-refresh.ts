@@ -23,7 +23,7 @@ import {
 } from '../../model/refresh-state.ts';
 import type { Group, World } from '../../model/state.ts';
 import { page } from './pages.ts';
-import { readLaunchConfiguration } from './scaling-groups.ts';
+import { readLaunchConfiguration } from './scaling-settings.ts';
 import { launchTemplateShape, recordLimit } from './scaling-shapes.ts';
 
 export function StartInstanceRefresh(

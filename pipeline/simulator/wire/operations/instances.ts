@@ -17,13 +17,15 @@ import type {
 } from '@aws-sdk/client-ec2';
 import { ServiceError } from '../../model/errors.ts';
 import { newId } from '../../model/identity.ts';
-import { findInstance, launch, start, stop, terminate } from '../../model/instances.ts';
+import { findInstance, launch, notFound, start, stop, terminate } from '../../model/instances.ts';
 import { launchParameters } from '../../model/launching.ts';
+import { isKnown } from '../../model/propagation.ts';
 import type { Instance, World } from '../../model/state.ts';
 import { findTemplate, resolveVersion } from '../../model/templates.ts';
+import { idempotent } from '../../model/tokens.ts';
 import { type Facets, filtered } from './filters.ts';
 import { bySerial, page } from './pages.ts';
-import { idempotent, plain, tagList } from './shapes.ts';
+import { plain, tagList } from './shapes.ts';
 
 const stateCodes = {
   pending: 0,
@@ -51,13 +53,22 @@ const facets: Facets<Instance> = {
   'network-interface.group-id': (instance) => instance.securityGroupIds,
 };
 
+/** @throws ServiceError when there is none, or the service does not know of it yet */
+function knownInstance(world: World, id: string): Instance {
+  const instance = findInstance(world, id);
+  if (isKnown(world, id, instance.launchedAt)) return instance;
+  throw notFound(id);
+}
+
 /** The instances a read asks for: by id (each must exist) or all, then filtered. */
 function selected(
   world: World,
   ids: readonly string[] | undefined,
   filters: DescribeInstancesRequest['Filters'],
 ) {
-  const named = ids?.length ? ids.map((id) => findInstance(world, id)) : Object.values(world.instances);
+  const named = ids?.length
+    ? ids.map((id) => knownInstance(world, id))
+    : Object.values(world.instances).filter(({ id, launchedAt }) => isKnown(world, id, launchedAt));
   return filtered(named, filters, {
     ...facets,
     'vpc-id': () => [world.vpcId],
@@ -116,7 +127,9 @@ function instanceShape(world: World, instance: Instance, launchIndex = 0): Insta
     StateTransitionReason: instance.stateReason ? 'User initiated' : '',
     InstanceType: instance.instanceType as InstanceShape['InstanceType'],
     LaunchTime: new Date(instance.launchedAt),
+    InstanceLifecycle: instance.spot ? 'spot' : undefined,
     AmiLaunchIndex: launchIndex,
+    ClientToken: instance.clientToken ?? '',
     Placement: { AvailabilityZone: instance.zone, GroupName: '', Tenancy: 'default' },
     Monitoring: { State: 'disabled' },
     ...(gone
@@ -248,6 +261,7 @@ export const RunInstances = (world: World, input: RunInstancesRequest) =>
         subnetId: parameters.subnetId ?? subnet?.id ?? '',
         groupName: null,
         reservationId,
+        clientToken: input.ClientToken ?? null,
         tags: { ...parameters.tags },
       }),
     );
@@ -265,7 +279,7 @@ function changeStates(
   ids: readonly string[] | undefined,
   change: (instance: Instance) => void,
 ) {
-  const instances = (ids ?? []).map((id) => findInstance(world, id));
+  const instances = (ids ?? []).map((id) => knownInstance(world, id));
   return instances.map((instance) => {
     const before = instance.state;
     change(instance);

@@ -1,96 +1,106 @@
-/** Auto Scaling's operations on the instances of groups, and on the record of what happened to them. */
+/** Auto Scaling's operations on the instances of groups. */
 import type {
-  ActivitiesType,
-  Activity as ActivityShape,
   ActivityType,
+  AttachInstancesQuery,
   AutoScalingInstancesType,
   DescribeAutoScalingInstancesType,
-  DescribeScalingActivitiesType,
+  DetachInstancesAnswer,
+  DetachInstancesQuery,
+  EnterStandbyAnswer,
+  EnterStandbyQuery,
+  ExitStandbyAnswer,
+  ExitStandbyQuery,
   SetInstanceHealthQuery,
   SetInstanceProtectionQuery,
   TerminateInstanceInAutoScalingGroupType,
 } from '@aws-sdk/client-auto-scaling';
-import { activitiesOf } from '../../model/activities.ts';
 import { validationError } from '../../model/errors.ts';
-import { findGroup, setInstanceHealth, setProtection, terminateInGroup } from '../../model/groups.ts';
-import type { Activity, World } from '../../model/state.ts';
-import { filtered } from './filters.ts';
+import { findGroup } from '../../model/groups.ts';
+import { allMembers } from '../../model/lifecycle.ts';
+import * as membership from '../../model/membership.ts';
+import type { World } from '../../model/state.ts';
 import { page } from './pages.ts';
-import { launchTemplateShape, recordLimit } from './scaling-shapes.ts';
+import { activityShape, memberShape, recordLimit } from './scaling-shapes.ts';
 
-const activityShape = (world: World, activity: Activity): ActivityShape => ({
-  ActivityId: activity.id,
-  AutoScalingGroupName: activity.groupName,
-  AutoScalingGroupARN: world.groups[activity.groupName]?.arn,
-  Description: activity.description,
-  Cause: activity.cause,
-  StartTime: new Date(activity.startedAt),
-  EndTime: activity.endedAt === null ? undefined : new Date(activity.endedAt),
-  StatusCode: activity.status,
-  StatusMessage: activity.message ?? undefined,
-  Progress: activity.progress,
-  Details: JSON.stringify(activity.zone === null ? {} : { 'Availability Zone': activity.zone }),
-});
+/** "You can specify up to N instances"; at least one is asked for. */
+function instanceIds(given: readonly string[] | undefined, most: number): readonly string[] {
+  if (!given || given.length === 0) throw validationError('At least one instance ID must be specified.');
+  if (given.length > most) {
+    throw validationError(
+      `The number of instance IDs must not exceed ${most}; ${given.length} were specified.`,
+    );
+  }
+  return given;
+}
 
+/** "When terminating multiple instances, the response populates Activities instead of Activity." */
 export function TerminateInstanceInAutoScalingGroup(
   world: World,
   input: TerminateInstanceInAutoScalingGroupType,
 ): ActivityType {
-  const activity = terminateInGroup(world, input.InstanceId!, input.ShouldDecrementDesiredCapacity!);
-  return { Activity: activityShape(world, activity) };
-}
-
-/** Newest first. */
-export function DescribeScalingActivities(
-  world: World,
-  input: DescribeScalingActivitiesType,
-): ActivitiesType {
-  const names =
-    input.AutoScalingGroupName === undefined ? Object.keys(world.activities) : [input.AutoScalingGroupName];
-  if (input.AutoScalingGroupName !== undefined && input.IncludeDeletedGroups !== true) {
-    findGroup(world, input.AutoScalingGroupName);
+  const { InstanceId, InstanceIds, AutoScalingGroupName, ShouldDecrementDesiredCapacity } = input;
+  if ((InstanceId === undefined) === (InstanceIds === undefined)) {
+    throw validationError('Either InstanceId or InstanceIds must be specified, and not both.');
   }
-  const ids = input.ActivityIds ?? [];
-  const wanted = names
-    .filter((name) => input.IncludeDeletedGroups === true || Object.hasOwn(world.groups, name))
-    .flatMap((name) => activitiesOf(world, name))
-    .filter((activity) => ids.length === 0 || ids.includes(activity.id))
-    .map((activity) => ({ activity, tags: {} }));
-  const matching = filtered(wanted, input.Filters, {
-    Status: ({ activity }) => [activity.status],
-  });
-  const newestFirst = ({ activity }: { activity: Activity }): string =>
-    String(1e14 - activity.serial).padStart(15, '0');
-  const { items, nextToken } = page(matching, newestFirst, {
-    token: input.NextToken,
-    size: recordLimit(input.MaxRecords, 100),
-  });
-  return { Activities: items.map(({ activity }) => activityShape(world, activity)), NextToken: nextToken };
+  if (InstanceIds !== undefined && AutoScalingGroupName === undefined) {
+    throw validationError('AutoScalingGroupName is required when InstanceIds is specified.');
+  }
+  const group =
+    InstanceId === undefined
+      ? findGroup(world, AutoScalingGroupName!)
+      : membership.findMember(world, InstanceId).group;
+  const ids = InstanceId === undefined ? instanceIds(InstanceIds, 100) : [InstanceId];
+  const shapes = membership
+    .terminateInGroup(world, group, ids, ShouldDecrementDesiredCapacity!)
+    .map((activity) => activityShape(world, activity));
+  return InstanceId === undefined ? { Activities: shapes } : { Activity: shapes[0] };
 }
 
+export function EnterStandby(world: World, input: EnterStandbyQuery): EnterStandbyAnswer {
+  const group = findGroup(world, input.AutoScalingGroupName!);
+  const ids = instanceIds(input.InstanceIds, 20);
+  const activities = membership.enterStandby(world, group, ids, input.ShouldDecrementDesiredCapacity!);
+  return { Activities: activities.map((activity) => activityShape(world, activity)) };
+}
+
+export function ExitStandby(world: World, input: ExitStandbyQuery): ExitStandbyAnswer {
+  const group = findGroup(world, input.AutoScalingGroupName!);
+  const activities = membership.exitStandby(world, group, instanceIds(input.InstanceIds, 20));
+  return { Activities: activities.map((activity) => activityShape(world, activity)) };
+}
+
+export function AttachInstances(world: World, input: AttachInstancesQuery): object {
+  membership.attach(world, findGroup(world, input.AutoScalingGroupName!), instanceIds(input.InstanceIds, 20));
+  return {};
+}
+
+export function DetachInstances(world: World, input: DetachInstancesQuery): DetachInstancesAnswer {
+  const group = findGroup(world, input.AutoScalingGroupName!);
+  const ids = instanceIds(input.InstanceIds, 20);
+  const activities = membership.detach(world, group, ids, input.ShouldDecrementDesiredCapacity!);
+  return { Activities: activities.map((activity) => activityShape(world, activity)) };
+}
+
+/** Those of warm pools included. HealthStatus is in upper case here, unlike in DescribeAutoScalingGroups, as in AWS. */
 export function DescribeAutoScalingInstances(
   world: World,
   input: DescribeAutoScalingInstancesType,
 ): AutoScalingInstancesType {
+  const ids = new Set(input.InstanceIds ?? []);
   const rows = Object.values(world.groups).flatMap((group) =>
-    Object.values(group.members).map((member) => ({ group, member })),
+    allMembers(group)
+      .filter(({ instanceId }) => ids.size === 0 || ids.has(instanceId))
+      .map((member) => ({ group, member })),
   );
-  const ids = input.InstanceIds ?? [];
-  const wanted = ids.length ? rows.filter(({ member }) => ids.includes(member.instanceId)) : rows;
-  const { items, nextToken } = page(wanted, ({ member }) => member.instanceId, {
+  const { items, nextToken } = page(rows, ({ member }) => member.instanceId, {
     token: input.NextToken,
-    size: input.MaxRecords ?? 50,
+    size: recordLimit(input.MaxRecords, 50, 50),
   });
   return {
     AutoScalingInstances: items.map(({ group, member }) => ({
-      InstanceId: member.instanceId,
-      InstanceType: member.instanceType,
+      ...memberShape(member),
       AutoScalingGroupName: group.name,
-      AvailabilityZone: member.zone,
-      LifecycleState: member.lifecycle,
       HealthStatus: member.health.toUpperCase(),
-      LaunchTemplate: launchTemplateShape(member.template),
-      ProtectedFromScaleIn: member.protectedFromScaleIn,
     })),
     NextToken: nextToken,
   };
@@ -98,7 +108,7 @@ export function DescribeAutoScalingInstances(
 
 export function SetInstanceProtection(world: World, input: SetInstanceProtectionQuery): object {
   const group = findGroup(world, input.AutoScalingGroupName!);
-  setProtection(group, input.InstanceIds ?? [], input.ProtectedFromScaleIn!);
+  membership.setProtection(group, instanceIds(input.InstanceIds, 50), input.ProtectedFromScaleIn!);
   return {};
 }
 
@@ -107,6 +117,6 @@ export function SetInstanceHealth(world: World, input: SetInstanceHealthQuery): 
   if (HealthStatus !== 'Healthy' && HealthStatus !== 'Unhealthy') {
     throw validationError(`Invalid health status: ${HealthStatus}. Valid values are: Healthy, Unhealthy`);
   }
-  setInstanceHealth(world, InstanceId!, HealthStatus, ShouldRespectGracePeriod);
+  membership.setInstanceHealth(world, InstanceId!, HealthStatus, ShouldRespectGracePeriod);
   return {};
 }

@@ -19,6 +19,7 @@ import type {
 } from '@aws-sdk/client-ec2';
 import { ServiceError } from '../../model/errors.ts';
 import { specifiedTags } from '../../model/launching.ts';
+import { knownTemplate } from '../../model/propagation.ts';
 import type { LaunchTemplate, TemplateVersion, World } from '../../model/state.ts';
 import {
   createTemplate,
@@ -26,11 +27,14 @@ import {
   deleteTemplate,
   deleteVersion,
   findTemplate,
+  noSuchTemplate,
   resolveVersion,
+  type TemplateKey,
 } from '../../model/templates.ts';
+import { idempotent } from '../../model/tokens.ts';
 import { filtered } from './filters.ts';
 import { bySerial, page } from './pages.ts';
-import { idempotent, plain, tagList } from './shapes.ts';
+import { plain, tagList } from './shapes.ts';
 
 const creator = (world: World): string => `arn:aws:iam::${world.accountId}:user/drover`;
 
@@ -57,6 +61,16 @@ const versionShape = (world: World, template: LaunchTemplate, version: TemplateV
 
 const named = (world: World, input: { LaunchTemplateId?: string; LaunchTemplateName?: string }) =>
   findTemplate(world, { id: input.LaunchTemplateId, name: input.LaunchTemplateName });
+
+/** The template as reads know it. @throws ServiceError when they know of none */
+function knownBy(world: World, key: TemplateKey): LaunchTemplate {
+  const known = knownTemplate(world, findTemplate(world, key));
+  if (known) return known;
+  throw noSuchTemplate(key);
+}
+
+const allKnown = (world: World): LaunchTemplate[] =>
+  Object.values(world.templates).flatMap((template) => knownTemplate(world, template) ?? []);
 
 export const CreateLaunchTemplate = (
   world: World,
@@ -91,10 +105,10 @@ export function DescribeLaunchTemplates(
   input: DescribeLaunchTemplatesRequest,
 ): DescribeLaunchTemplatesResult {
   const wanted = [
-    ...(input.LaunchTemplateIds ?? []).map((id) => findTemplate(world, { id })),
-    ...(input.LaunchTemplateNames ?? []).map((name) => findTemplate(world, { name })),
+    ...(input.LaunchTemplateIds ?? []).map((id) => knownBy(world, { id })),
+    ...(input.LaunchTemplateNames ?? []).map((name) => knownBy(world, { name })),
   ];
-  const all = input.LaunchTemplateIds || input.LaunchTemplateNames ? wanted : Object.values(world.templates);
+  const all = input.LaunchTemplateIds || input.LaunchTemplateNames ? wanted : allKnown(world);
   const matching = filtered(all, input.Filters, {
     'launch-template-name': (template) => [template.name],
     'create-time': (template) => [new Date(template.createdAt).toISOString()],
@@ -113,7 +127,7 @@ export function DescribeLaunchTemplateVersions(
   if (!input.LaunchTemplateId && !input.LaunchTemplateName) {
     return describeAcrossTemplates(world, input);
   }
-  const template = named(world, input);
+  const template = knownBy(world, { id: input.LaunchTemplateId, name: input.LaunchTemplateName });
   const versions = input.Versions?.length
     ? input.Versions.map((version) => resolveVersion(template, version))
     : Object.values(template.versions);
@@ -151,7 +165,7 @@ function describeAcrossTemplates(
   if (versions.length === 0 || versions.some((version) => version !== '$Latest' && version !== '$Default')) {
     throw new ServiceError('MissingParameter', 'Either a launch template ID or name must be specified.');
   }
-  const { items, nextToken } = page(Object.values(world.templates), bySerial, {
+  const { items, nextToken } = page(allKnown(world), bySerial, {
     token: input.NextToken,
     size: input.MaxResults || 200,
   });
