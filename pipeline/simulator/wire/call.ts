@@ -6,7 +6,6 @@ import type { NormalizedSchema } from '@smithy/core/schema';
 import { ServiceError } from '../model/errors.ts';
 import { interfere, type Loss } from '../model/interference.ts';
 import type { World } from '../model/state.ts';
-import { copied } from './copy.ts';
 import { type Protocol, UnknownParameter } from './protocol.ts';
 import { operationSchema, type Service } from './services.ts';
 
@@ -47,9 +46,7 @@ export function call(
   for (const parameter of watched.unread()) {
     count(gaps, `${service.signingName}:${name}.${parameter} (ignored)`);
   }
-  const { clockOffsetMs } = world;
-  const told = clockOffsetMs === 0 ? output : copied(schema.output, output, clockOffsetMs);
-  return { schema: schema.output, output: told, lost };
+  return { schema: schema.output, output, lost };
 }
 
 /** Whether a call of this name may change more than time does. */
