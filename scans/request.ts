@@ -83,7 +83,7 @@ export async function conductScan(
         checkVulnerabilities(context, { ...request, previousDir: previous?.directory ?? null }),
       ),
     );
-    const contents = await compared(asked.contents, context, previous);
+    const contents = await compared(request, asked.contents, context);
     const made: Record<Check, Verdict> = { ...asked, vulnerabilities, contents };
     const verdicts = checks.map((check) => made[check]);
     return [...verdicts, await judged(request, context, policies, verdicts)];
@@ -94,15 +94,17 @@ export async function conductScan(
 
 /** The contents' verdict with what changed since the release before, where there is one. */
 async function compared(
+  { previous, progress }: ScanRequest,
   verdict: Verdict,
   context: CheckContext,
-  previous: PreviousScan | null,
 ): Promise<Verdict> {
   const changed = previous && (await writeChanges(context, previous));
   if (!changed) return verdict;
+  const summary = summaryOf(changed.changes);
+  progress.note(summary);
   return {
     ...verdict,
-    reasons: [...verdict.reasons, summaryOf(changed.changes)],
+    reasons: [...verdict.reasons, summary],
     artifacts: [...verdict.artifacts, changed.artifact],
   };
 }

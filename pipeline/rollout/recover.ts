@@ -11,6 +11,7 @@ import { reasonOf, Stuck } from '../errors.ts';
 import type { GroupBaseline } from '../journal/records.ts';
 import { nextKey, recorded } from './act.ts';
 import { baselineOf } from './baseline.ts';
+import { drainOf } from './drains/drains.ts';
 import { drive, patientlyObserved, type RolloutDeps } from './drive.ts';
 import { withSteps } from './group-steps.ts';
 import { freshMemory } from './owed.ts';
@@ -40,7 +41,10 @@ export async function recoverGroup(
   const found = await baselineOf(cloud, group);
   await journal.append({ type: 'group.baseline', data: found });
   await journal.append({ type: 'rollback.started', data: { groups: [name], ...request } });
-  const failure = (await pinned(deps, group, restoration)) ?? (await settled(deps, spec, restoration, found));
+  const failure =
+    (await pinned(deps, group, restoration)) ??
+    (await givenBack(deps, spec, group, restoration)) ??
+    (await settled(deps, spec, restoration, found));
   const [after] = await patientlyObserved(deps, [name]);
   const outcome = failure === null ? 'rolled-back' : 'stuck';
   const reason = failure ?? `as it was before release ${restoration.release}; its instances stay`;
@@ -70,8 +74,44 @@ async function pinned(
     arguments: { version },
     why: `version ${template!.version} was set by release ${release}`,
   };
+  return await refusalOf(() =>
+    recorded(deps, intent, () => deps.cloud.updateGroup(name, { templateVersion: version })),
+  );
+}
+
+/**
+ * Undoes the drains that find their own marks, on every instance but those about to be drained again.
+ * @returns why it could not be done; null when it was
+ */
+async function givenBack(
+  deps: RolloutDeps,
+  { drain }: GroupSpec,
+  group: GroupObservation,
+  { drained, surplus, release }: Restoration,
+): Promise<string | null> {
+  const { cloud, clock, http, signal, journal } = deps;
+  const leaving = drained.slice(0, surplus);
+  const instances = group.instances.map(({ id }) => id).filter((id) => !leaving.includes(id));
+  for (const [step, spec] of drain.entries()) {
+    const made = drainOf(spec);
+    if (!made.marksItself) continue;
+    const intent = {
+      key: nextKey(journal, group.name, 'undrain'),
+      group: group.name,
+      action: 'undrain',
+      arguments: { step, instances },
+      why: `release ${release} may have begun to drain them (${spec.type})`,
+    };
+    const context = { cloud, clock, http, signal, release, group };
+    const refusal = await refusalOf(() => recorded(deps, intent, () => made.abort(context, instances)));
+    if (refusal !== null) return refusal;
+  }
+  return null;
+}
+
+async function refusalOf(call: () => Promise<void>): Promise<string | null> {
   try {
-    await recorded(deps, intent, () => deps.cloud.updateGroup(name, { templateVersion: version }));
+    await call();
     return null;
   } catch (error) {
     if (error instanceof CloudError) return reasonOf(error);

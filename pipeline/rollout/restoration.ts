@@ -4,6 +4,7 @@
  */
 import type { GroupObservation } from '../cloud/cloud.ts';
 import { Refused } from '../errors.ts';
+import { drainOf } from './drains/drains.ts';
 import { counted } from './members.ts';
 import type { DrainSpec } from './spec.ts';
 import type { Owed } from './state.ts';
@@ -42,7 +43,9 @@ export function restorationOf(group: GroupObservation, drain: readonly DrainSpec
   const drained = drainedIn(group, drain);
   const surplus = Math.max(0, group.desired - wanted);
   const back = drained.slice(surplus);
-  const unmarked = drain.filter(({ type }) => type !== 'target-group').map(({ type }) => type);
+  const others = drain.filter(({ type }) => type !== 'target-group');
+  const marked = others.filter((spec) => drainOf(spec).marksItself).map(({ type }) => type);
+  const unmarked = others.filter((spec) => !drainOf(spec).marksItself).map(({ type }) => type);
 
   const undone = [
     version !== Number(group.template!.version) && `template version ${group.template!.version} → ${version}`,
@@ -50,6 +53,7 @@ export function restorationOf(group: GroupObservation, drain: readonly DrainSpec
     max !== null && `MaxSize ${group.max} → ${max}`,
     suspended.length > 0 && `resumed: ${suspended.join(', ')}`,
     back.length > 0 && `registered with the load balancer again: ${back.join(', ')}`,
+    marked.length > 0 && `given back where a release has drained it: ${marked.join(', ')}`,
     'the marks are removed',
   ].filter((sentence) => sentence !== false);
   const left = [

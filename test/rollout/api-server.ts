@@ -41,7 +41,7 @@ export interface ApiServer {
   /** Gives an answer of the test's own to a method and path; a body that depends on the query as a function of it. */
   answer(
     route: string,
-    body: object | ((query: URLSearchParams) => object),
+    body: object | ((query: URLSearchParams, body: unknown) => object),
     status?: number,
     headers?: Record<string, string>,
   ): void;
@@ -58,7 +58,7 @@ interface Prepared {
   response: {
     status: number;
     headers: Record<string, string>;
-    body: object | ((query: URLSearchParams) => object);
+    body: object | ((query: URLSearchParams, body: unknown) => object);
   };
   /** Null when any will do. */
   request: Recording['request'] | null;
@@ -88,7 +88,7 @@ export async function apiServer(): Promise<ApiServer> {
       ...known.response.headers,
     });
     const answer = known.response.body;
-    outgoing.end(JSON.stringify(typeof answer === 'function' ? answer(searchParams) : answer));
+    outgoing.end(JSON.stringify(typeof answer === 'function' ? answer(searchParams, body) : answer));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -174,7 +174,6 @@ test('a node that took no work before does not take any after an abort', async (
 
 test.each([
   { whose: 'an operator', Meta: { message: 'node maintenance' } },
-  { whose: 'another release', Meta: { ...ours, drover_release: 'r-0' } },
   { whose: 'somebody who left no word', Meta: null },
 ])('a drain of $whose is not undone', async ({ Meta }) => {
   const { abort, posted } = drain({ ...draining, LastDrain: lastDrain('draining', Meta) });

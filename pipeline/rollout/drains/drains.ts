@@ -27,6 +27,8 @@ export interface DrainContext {
 interface Steps {
   /** Shown as the source of its answers. */
   name: string;
+  /** It finds its own marks where it drained: aborted for any instance, it undoes what a release did and no more. */
+  marksItself?: true;
   start(context: DrainContext, instances: readonly string[]): Promise<void>;
   abort(context: DrainContext, instances: readonly string[]): Promise<void>;
 }

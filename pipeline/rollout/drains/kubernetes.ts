@@ -17,6 +17,7 @@ const source = 'kubernetes';
 
 export const kubernetes = (spec: Extract<DrainSpec, { type: 'kubernetes' }>): AskedDrain => ({
   name: source,
+  marksItself: true,
 
   /** All at once, before the first pod is evicted, so that none moves from one victim to the next. */
   async start(context, instances) {
@@ -44,7 +45,7 @@ export const kubernetes = (spec: Extract<DrainSpec, { type: 'kubernetes' }>): As
   async abort(context, instances) {
     try {
       const cluster = await clusterOf(context, spec.cluster);
-      for (const id of instances) await cluster.uncordon(id, context.release);
+      for (const id of instances) await cluster.uncordon(id);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       const remedy = `the nodes of ${instances.join(', ')} may still be cordoned (annotation ${cordonMark})`;

@@ -14,7 +14,10 @@ import { bestEffort, patiently, undone } from './remote.ts';
 
 const source = 'nomad';
 
-/** Who drained the node, and whether it took work before: Nomad keeps it in LastDrain.Meta. */
+/**
+ * Which release drained the node, and whether it took work before: Nomad keeps it in LastDrain.Meta. Whoever holds the
+ * group may undo it, because one release at a time does.
+ */
 const releaseMark = 'drover_release';
 const eligibleMark = 'drover_eligible_before';
 
@@ -96,6 +99,7 @@ export const nomad = (spec: NomadSpec): AskedDrain => {
 
   return {
     name: source,
+    marksItself: true,
 
     start: (context, instances) =>
       bestEffort(instances, async (id) => {
@@ -125,7 +129,7 @@ export const nomad = (spec: NomadSpec): AskedDrain => {
       undone('end the Nomad drain', instances, async (id) => {
         const node = await nodeOf(context, id);
         const mark = node?.LastDrain?.Meta;
-        if (!node || mark?.[releaseMark] !== context.release) return;
+        if (!node || mark?.[releaseMark] === undefined) return;
         const wasEligible = mark[eligibleMark] === 'true';
         if (node.DrainStrategy) {
           const body = { DrainSpec: null, MarkEligible: wasEligible };

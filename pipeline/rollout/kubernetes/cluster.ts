@@ -20,13 +20,16 @@ export interface Cluster {
   daemonSets(): Promise<V1DaemonSet[]>;
   /** Marked as the release's doing, unless somebody else has cordoned the node already. Idempotent. */
   cordon(instance: string, release: string): Promise<void>;
-  /** Undoes this release's cordon and no other. Idempotent. */
-  uncordon(instance: string, release: string): Promise<void>;
+  /** Undoes a cordon that carries the mark of a release, and no other. Idempotent. */
+  uncordon(instance: string): Promise<void>;
   /** @throws ApiError as the server answers: 429 for a budget, 404 and 409 for a pod that is gone */
   evict(pod: V1Pod): Promise<void>;
 }
 
-/** Whose cordon it is: a release that is resumed or recovered elsewhere finds it here. */
+/**
+ * Which release's cordon it is: one that is resumed, rolled back or recovered elsewhere finds it here. Whoever holds the
+ * group may undo it, because one release at a time does.
+ */
 export const cordonMark = 'drover/cordoned-by';
 
 const pageSize = 500;
@@ -116,9 +119,9 @@ async function open(
           ? null
           : { metadata: { annotations: { [cordonMark]: release } }, spec: { unschedulable: true } },
       ),
-    uncordon: (instance, release) =>
+    uncordon: (instance) =>
       patch(instance, ({ metadata }) =>
-        metadata?.annotations?.[cordonMark] === release
+        metadata?.annotations?.[cordonMark] !== undefined
           ? { metadata: { annotations: { [cordonMark]: null } }, spec: { unschedulable: null } }
           : null,
       ),

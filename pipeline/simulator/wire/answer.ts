@@ -27,38 +27,37 @@ export function answer(world: World, request: WireRequest, gaps: Gaps): WireAnsw
     if (!isSigned(request)) throw protocol.unsigned();
     const { schema, output, lost } = call(world, addressed, (input) => protocol.read(request, input), gaps);
     const write = (envelope: Envelope): Written => protocol.write(envelope, schema, output);
-    return { ...respond(world, addressed, 200, write), lost };
+    return dated(world, { ...respond(addressed, 200, write), lost });
   } catch (error) {
-    if (error instanceof ServiceError) return errorAnswer(world, addressed, error);
+    if (error instanceof ServiceError) return dated(world, errorAnswer(addressed, error));
     const broken = brokenBy(error);
     count(gaps, `${addressed.service.signingName}:${addressed.operation} failed: ${broken.message}`);
-    return errorAnswer(world, addressed, broken);
+    return dated(world, errorAnswer(addressed, broken));
   }
-}
-
-/** The error in the shape of the protocol. */
-export const errorAnswer = (world: World, addressed: Addressed, error: ServiceError): WireAnswer =>
-  respond(world, addressed, error.status, (envelope) => addressed.protocol.writeError(envelope, error));
-
-function respond(
-  { now, clockOffsetMs }: World,
-  { service, operation }: Addressed,
-  status: number,
-  write: (envelope: Envelope) => Written,
-): WireAnswer {
-  const { headers, body } = write({ service, operation, requestId: randomUUID(), clockOffsetMs });
-  return {
-    status,
-    headers: { ...headers, date: new Date(now + clockOffsetMs).toUTCString() },
-    body,
-    mutated: mutates(operation),
-    lost: null,
-  };
 }
 
 /** A defect of the simulator: counted, and in AWS's shape, so that it neither ends the host nor confuses clients. */
 const brokenBy = (error: unknown): ServiceError =>
   new ServiceError('InternalFailure', `The simulator failed: ${reasonOf(error)}`, 500);
+
+/** Clients correct their signatures by the service's clock. */
+function dated({ now, clockOffsetMs }: World, answer: WireAnswer): WireAnswer {
+  return { ...answer, headers: { ...answer.headers, date: new Date(now + clockOffsetMs).toUTCString() } };
+}
+
+export const errorAnswer = (addressed: Addressed, error: ServiceError): WireAnswer =>
+  respond(addressed, error.status, (envelope) => addressed.protocol.writeError(envelope, error));
+
+const respond = (
+  { service, operation }: Addressed,
+  status: number,
+  write: (envelope: Envelope) => Written,
+): WireAnswer => ({
+  status,
+  ...write({ service, operation, requestId: randomUUID() }),
+  mutated: mutates(operation),
+  lost: null,
+});
 
 function isSigned(request: WireRequest): boolean {
   if (request.headers.authorization !== undefined) return true;

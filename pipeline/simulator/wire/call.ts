@@ -6,6 +6,7 @@ import type { NormalizedSchema } from '@smithy/core/schema';
 import { ServiceError } from '../model/errors.ts';
 import { interfere, type Loss } from '../model/interference.ts';
 import type { World } from '../model/state.ts';
+import { copied } from './copy.ts';
 import { type Protocol, UnknownParameter } from './protocol.ts';
 import { operationSchema, type Service } from './services.ts';
 
@@ -46,7 +47,9 @@ export function call(
   for (const parameter of watched.unread()) {
     count(gaps, `${service.signingName}:${name}.${parameter} (ignored)`);
   }
-  return { schema: schema.output, output, lost };
+  const { clockOffsetMs } = world;
+  const told = clockOffsetMs === 0 ? output : copied(schema.output, output, clockOffsetMs);
+  return { schema: schema.output, output: told, lost };
 }
 
 /** Whether a call of this name may change more than time does. */

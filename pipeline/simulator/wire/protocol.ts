@@ -17,8 +17,6 @@ export interface Envelope {
   service: Service;
   operation: string;
   requestId: string;
-  /** Added to every time that is told. */
-  clockOffsetMs: number;
 }
 
 export interface Written {

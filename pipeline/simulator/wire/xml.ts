@@ -16,8 +16,8 @@ export function queryProtocol(dialect: Dialect): Protocol {
   });
   return {
     read: (request, schema) => readQuery(parametersOf(request), schema, dialect),
-    write({ service, operation, requestId, clockOffsetMs }, schema, output) {
-      const members = schema.isUnitSchema() ? '' : structure(schema, output, clockOffsetMs);
+    write({ service, operation, requestId }, schema, output) {
+      const members = schema.isUnitSchema() ? '' : structure(schema, output);
       const content = isEc2
         ? element('requestId', escaped(requestId)) + members
         : (schema.isUnitSchema() ? '' : element(`${operation}Result`, members)) +
@@ -48,8 +48,8 @@ export function queryProtocol(dialect: Dialect): Protocol {
 const prolog = '<?xml version="1.0" encoding="UTF-8"?>\n';
 export const element = (name: string, content: string): string => `<${name}>${content}</${name}>`;
 
-/** Writes one value as an element of the given name, its times shifted. */
-type Writer = (name: string, value: unknown, offsetMs: number) => string;
+/** Writes one value as an element of the given name. */
+type Writer = (name: string, value: unknown) => string;
 
 /** Schemas are read once: an answer of a thousand instances has fifty thousand elements of the same few shapes. */
 const writers = new WeakMap<NormalizedSchema, Writer>();
@@ -68,11 +68,10 @@ function compile(schema: NormalizedSchema): Writer {
   if (schema.isMapSchema()) return mapWriter(schema);
   if (schema.isStructSchema()) {
     const content = contentWriter(schema);
-    return (name, value, offsetMs) => element(name, content(value as Record<string, unknown>, offsetMs));
+    return (name, value) => element(name, content(value as Record<string, unknown>));
   }
   if (schema.isTimestampSchema()) {
-    return (name, value, offsetMs) =>
-      element(name, new Date(new Date(value as Date | number | string).getTime() + offsetMs).toISOString());
+    return (name, value) => element(name, new Date(value as Date | number | string).toISOString());
   }
   if (schema.isBlobSchema()) {
     return (name, value) => element(name, Buffer.from(value as Uint8Array).toString('base64'));
@@ -85,10 +84,8 @@ function listWriter(schema: NormalizedSchema): Writer {
   const itemName = naming(item).xmlName ?? 'member';
   const flat = Boolean(naming(schema).xmlFlattened);
   const write = lazily(item);
-  return (name, value, offsetMs) => {
-    const items = (value as unknown[])
-      .map((entry) => write(flat ? name : itemName, entry, offsetMs))
-      .join('');
+  return (name, value) => {
+    const items = (value as unknown[]).map((entry) => write(flat ? name : itemName, entry)).join('');
     return flat ? items : element(name, items);
   };
 }
@@ -98,26 +95,24 @@ function mapWriter(schema: NormalizedSchema): Writer {
   const item = schema.getValueSchema();
   const itemName = naming(item).xmlName ?? 'value';
   const write = lazily(item);
-  return (name, value, offsetMs) => {
+  return (name, value) => {
     const entries = Object.entries(value as Record<string, unknown>).map(([key, entry]) =>
-      element('entry', element(keyName, escaped(key)) + write(itemName, entry, offsetMs)),
+      element('entry', element(keyName, escaped(key)) + write(itemName, entry)),
     );
     return element(name, entries.join(''));
   };
 }
 
-type ContentWriter = (value: Record<string, unknown>, offsetMs: number) => string;
-
-function contentWriter(schema: NormalizedSchema): ContentWriter {
+function contentWriter(schema: NormalizedSchema): (value: Record<string, unknown>) => string {
   const members = [...schema.structIterator()].map(([member, memberSchema]) => {
     const own = memberSchema.getMemberTraits() as { xmlName?: string };
     return { member, name: own.xmlName ?? member, write: lazily(memberSchema) };
   });
-  return (value, offsetMs) => {
+  return (value) => {
     let text = '';
     for (const { member, name, write } of members) {
       const item = value[member];
-      if (item !== undefined && item !== null) text += write(name, item, offsetMs);
+      if (item !== undefined && item !== null) text += write(name, item);
     }
     return text;
   };
@@ -126,18 +121,18 @@ function contentWriter(schema: NormalizedSchema): ContentWriter {
 /** Shapes may contain themselves, so the writer of a part is made when it is first needed. */
 const lazily =
   (schema: NormalizedSchema): Writer =>
-  (name, value, offsetMs) =>
-    writerOf(schema)(name, value, offsetMs);
+  (name, value) =>
+    writerOf(schema)(name, value);
 
-const answers = new WeakMap<NormalizedSchema, ContentWriter>();
+const answers = new WeakMap<NormalizedSchema, (value: Record<string, unknown>) => string>();
 
-function structure(schema: NormalizedSchema, output: object, offsetMs: number): string {
+function structure(schema: NormalizedSchema, output: object): string {
   let content = answers.get(schema);
   if (!content) {
     content = contentWriter(schema);
     answers.set(schema, content);
   }
-  return content(output as Record<string, unknown>, offsetMs);
+  return content(output as Record<string, unknown>);
 }
 
 const entities: Record<string, string> = {
