@@ -36,11 +36,16 @@ export async function ensureContent(options: {
   cacheDir: string;
   progress: Progress;
   signal?: AbortSignal;
+  /** This version and no other; the archive has only its newest, so an older one must be in the cache. */
+  version?: string;
 }): Promise<Content> {
   const { content, cacheDir, progress, signal } = options;
   const home = join(cacheDir, 'hardening', content.package);
   await mkdir(home, { recursive: true });
-  const version = (await newestCached(home, content)) ?? (await download(home, content, progress, signal));
+  const version =
+    options.version === undefined
+      ? ((await newestCached(home, content)) ?? (await download(home, content, progress, signal)))
+      : await cachedAs(options.version, home, content);
   const file = join(home, version, content.data_stream);
   const sha256 = createHash('sha256')
     .update(await readFile(file))
@@ -62,6 +67,16 @@ async function newestCached(home: string, content: ContentRequest): Promise<stri
     if ((await readdir(join(home, version))).includes(content.data_stream)) newest = version;
   }
   return newest;
+}
+
+async function cachedAs(version: string, home: string, content: ContentRequest): Promise<string> {
+  const versions = (await readdir(home)).filter((name) => !name.startsWith('.'));
+  if (versions.includes(version)) return version;
+  throw new Refused(
+    'environment',
+    `${content.package} ${version} is not in the cache; there is ${versions.join(', ') || 'none'}`,
+    `Name one of those, or put that version's data streams into ${join(home, version)}.`,
+  );
 }
 
 async function isAtLeast(version: string, minimum: string): Promise<boolean> {

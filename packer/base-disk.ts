@@ -23,6 +23,7 @@ import { parse } from 'yaml';
 import { ProcessOutput, $ as shell } from 'zx';
 import type { Clock } from '../pipeline/clock.ts';
 import { DroverError, Refused, reasonOf } from '../pipeline/errors.ts';
+import { codenames, type Distribution } from '../pipeline/image.ts';
 import { canonical, sha256 } from '../pipeline/json.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
 import { activity } from './activity.ts';
@@ -36,6 +37,8 @@ export interface BaseDisk {
   /** What the cache knows it by: a digest over its inputs. */
   key: string;
   description: string;
+  /** The archive's suites its packages come from. */
+  suites: string[];
   inputs: Record<string, string>;
 }
 
@@ -44,8 +47,6 @@ const rootOffset = 2048 * 512;
 /** Big enough for a server's own software; cloud-init grows it to the volume it is launched on. */
 const diskBytes = 4 * 1024 ** 3;
 
-const codename = 'bookworm';
-const suites = [codename, `${codename}-updates`, `${codename}-security`];
 const packages = [
   'linux-image-cloud-amd64 initramfs-tools zstd e2fsprogs fdisk',
   'systemd-sysv systemd-resolved dbus libpam-systemd udev',
@@ -56,13 +57,7 @@ const packages = [
 ].flatMap((line) => line.split(' '));
 
 const files: Record<string, string> = {
-  'etc/fstab': [
-    'LABEL=root / ext4 defaults,errors=remount-ro 0 1',
-    // CIS 1.1.2 wants these apart from the root file system; in memory they cost the image nothing.
-    'tmpfs /tmp tmpfs rw,nosuid,nodev,noexec,size=50%,mode=1777 0 0',
-    'tmpfs /dev/shm tmpfs rw,nosuid,nodev,noexec 0 0',
-    '',
-  ].join('\n'),
+  'etc/fstab': 'LABEL=root / ext4 defaults,errors=remount-ro 0 1\n',
   'etc/hostname': 'debian\n',
   'etc/hosts': '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n',
   'etc/default/locale': 'LANG=C.UTF-8\n',
@@ -93,13 +88,22 @@ const files: Record<string, string> = {
  * @throws Refused('environment') without root or without a Debian mirror
  */
 export async function ensureBaseDisk(options: {
-  distribution: 'debian-12';
+  distribution: Distribution;
   cacheDir: string;
   clock: Clock;
   progress: Progress;
   signal?: AbortSignal;
 }): Promise<BaseDisk> {
   const { distribution, cacheDir, clock, progress, signal } = options;
+  const codename = codenames[distribution];
+  if (!codename) {
+    throw new Refused(
+      'environment',
+      `no base disk of ${distribution} can be made here`,
+      'Build it as amazon-ebs.',
+    );
+  }
+  const suites = [codename, `${codename}-updates`, `${codename}-security`];
   const home = join(cacheDir, 'base');
   const inputs = {
     distribution,
@@ -113,7 +117,7 @@ export async function ensureBaseDisk(options: {
   const cached = await read(target);
   if (cached) {
     progress.note(`base disk ${key} from the cache: ${cached.description}`);
-    return { ...cached, ...pathsIn(target), key };
+    return { ...cached, ...pathsIn(target), key, suites };
   }
   if (process.getuid?.() !== 0) {
     throw new Refused('environment', 'building a base disk needs root', 'Run the command again with sudo.');
@@ -122,7 +126,7 @@ export async function ensureBaseDisk(options: {
   await sweep(home, clock.now());
   const work = await mkdtemp(join(home, '.making-'));
   try {
-    const facts = await make(work, progress, signal);
+    const facts = await make(work, suites, progress, signal);
     await writeFile(
       join(work, 'base.json'),
       `${JSON.stringify({ description: facts.description, inputs: { ...inputs, ...facts.inputs } }, null, 2)}\n`,
@@ -144,7 +148,7 @@ export async function ensureBaseDisk(options: {
   await prune(home, distribution);
   const made = await read(target);
   if (!made) throw new Error(`${target} vanished`);
-  return { ...made, ...pathsIn(target), key };
+  return { ...made, ...pathsIn(target), key, suites };
 }
 
 const pathsIn = (directory: string) => ({
@@ -188,7 +192,7 @@ async function sweep(home: string, now: number): Promise<void> {
 }
 
 /** The story of a disk, from packages to a boot loader. Leaves `disk.raw` in `work`. */
-async function make(work: string, progress: Progress, signal: AbortSignal | undefined) {
+async function make(work: string, suites: string[], progress: Progress, signal: AbortSignal | undefined) {
   // A namespace of its own takes mounts, loop devices and daemons down with the command, however that ends.
   const $ = shell({ quiet: true, env: { ...process.env, LC_ALL: 'C.UTF-8' } });
   const apart = 'unshare --mount --pid --fork --kill-child --mount-proc --propagation private --'.split(' ');
@@ -202,7 +206,7 @@ async function make(work: string, progress: Progress, signal: AbortSignal | unde
   const bootstrap = $`${apart} mmdebstrap --verbose --mode=root --variant=minbase --include=${packages.join(',')} \
     --aptopt=${join(work, 'reach.conf')} --aptopt=${'APT::Install-Recommends "false"'} \
     --dpkgopt=force-unsafe-io --essential-hook=${`cp ${join(work, 'fstab')} "$1/etc/fstab"`} \
-    ${codename} ${tree} ${join(work, 'sources.list')} 2>&1`;
+    ${suites[0]!} ${tree} ${join(work, 'sources.list')} 2>&1`;
   // unshare shrugs off gentler signals, and nothing of this tree is worth an orderly end.
   const stop = () => void bootstrap.kill('SIGKILL');
   signal?.addEventListener('abort', stop, { once: true });
@@ -226,7 +230,7 @@ async function make(work: string, progress: Progress, signal: AbortSignal | unde
     await mkdir(join(tree, path, '..'), { recursive: true });
     await writeFile(join(tree, path), text);
   }
-  await publicSources(tree);
+  await publicSources(tree, suites);
   await rm(join(tree, 'etc/resolv.conf'), { force: true });
   await symlink('../run/systemd/resolve/stub-resolv.conf', join(tree, 'etc/resolv.conf'));
   const installed = await $`dpkg-query --root=${tree} --show`;
@@ -253,7 +257,7 @@ async function make(work: string, progress: Progress, signal: AbortSignal | unde
   const count = installed.stdout.trim().split('\n').length;
   progress.note(`base disk made: ${count} packages, kernel ${kernel}`);
   return {
-    description: `Debian 12 (${codename}), ${count} packages, kernel ${kernel}`,
+    description: `Debian ${suites[0]}, ${count} packages, kernel ${kernel}`,
     inputs: { kernel, installed: sha256(installed.stdout) },
   };
 }
@@ -267,7 +271,7 @@ async function created(file: string): Promise<string> {
  * The finished image reads packages from Debian's public mirror, not from the one it was built with, which may
  * be private. Its name is the distribution's own word: the failsafe mirror in Debian's cloud-init configuration.
  */
-async function publicSources(tree: string): Promise<void> {
+async function publicSources(tree: string, suites: readonly string[]): Promise<void> {
   const configuration = parse(await readFile(join(tree, 'etc/cloud/cloud.cfg'), 'utf8'));
   const mirrors = configuration?.system_info?.package_mirrors?.[0]?.failsafe;
   if (!mirrors?.primary || !mirrors?.security)

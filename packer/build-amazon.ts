@@ -5,8 +5,10 @@
  */
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { changesOf } from '../hardening/catalogue.ts';
 import type { Content } from '../hardening/content.ts';
-import type { Tailoring } from '../hardening/profile.ts';
+import { renderHardening } from '../hardening/render.ts';
+import type { Tailoring } from '../hardening/tailoring.ts';
 import type { Config } from '../pipeline/config/schema.ts';
 import { Failed, Refused } from '../pipeline/errors.ts';
 import type { Distribution, ImageLineage } from '../pipeline/image.ts';
@@ -65,6 +67,7 @@ export async function buildAmazonImage(options: {
     const inputs = join(work, 'inputs');
     await mkdir(inputs);
     await copyFile(join(packerRoom, 'provisioners/environment.sh'), join(inputs, 'environment.sh'));
+    await renderHardening(join(inputs, 'hardening'), changesOf(tailoring.rows));
     progress.update('generating the remediation');
     await writeRemediation(inputs, content, tailoring, signal);
     const provisionersSha256 = await provisionersDigest();

@@ -9,8 +9,10 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFil
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
+import { changesOf } from '../hardening/catalogue.ts';
 import type { Content } from '../hardening/content.ts';
-import type { Tailoring } from '../hardening/profile.ts';
+import { renderHardening } from '../hardening/render.ts';
+import type { Tailoring } from '../hardening/tailoring.ts';
 import { Failed, Refused } from '../pipeline/errors.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
 import { type Accelerator, cpuFor, probeAccelerator } from './accelerator.ts';
@@ -28,7 +30,14 @@ export interface LocalImage {
 }
 
 /** In the order they run; environment.sh is read by each. */
-export const provisioners = ['environment.sh', 'update.sh', 'packages.sh', 'harden.sh', 'cleanup.sh'];
+export const provisioners = [
+  'environment.sh',
+  'update.sh',
+  'catalogue.sh',
+  'packages.sh',
+  'harden.sh',
+  'cleanup.sh',
+];
 
 /**
  * Builds `outputDir/NAME.qcow2` (compressed). The file appears complete or not at all; Packer's log stays beside
@@ -77,7 +86,11 @@ export async function buildLocalImage(options: {
   const work = await mkdtemp(join(outputDir, '.building-'));
   try {
     const inputs = join(work, 'inputs');
-    await writeInputs(inputs, builder === 'qemu' ? '/tmp/drover' : '/run/drover', { tailoring, signal });
+    await writeInputs(inputs, builder === 'qemu' ? '/tmp/drover' : '/run/drover', {
+      tailoring,
+      suites: base.suites,
+      signal,
+    });
     const packer = { binary: packerBinary, version, directory: work, logFile, progress, signal };
     const shared = { packer: packerRoom, inputs };
     let built: { file: string; format: 'raw' | 'qcow2' };
@@ -151,12 +164,12 @@ export async function provisionersDigest(): Promise<string> {
 async function writeInputs(
   directory: string,
   place: string,
-  { tailoring, signal }: { tailoring: Tailoring; signal: AbortSignal | undefined },
+  { tailoring, suites, signal }: { tailoring: Tailoring; suites: string[]; signal: AbortSignal | undefined },
 ): Promise<void> {
   await mkdir(directory, { recursive: true });
   await copyFile(join(packerRoom, 'provisioners/environment.sh'), join(directory, 'environment.sh'));
   await writeFile(join(directory, 'tailoring.xml'), tailoring.xml);
-  const suites = ['bookworm', 'bookworm-updates', 'bookworm-security'];
+  await renderHardening(join(directory, 'hardening'), changesOf(tailoring.rows));
   await writeFile(join(directory, 'sources.list'), sourcesList(await archiveFor(suites, signal)));
   await writeFile(
     join(directory, 'apt.conf'),
@@ -173,7 +186,7 @@ async function writeInputs(
   );
 }
 
-/** The fixes of every rule in the profile: a machine that is provisioned while running is not audited first. */
+/** The fixes of every rule no row answers: a machine that is provisioned while running is not audited first. */
 export async function writeRemediation(
   directory: string,
   content: Content,

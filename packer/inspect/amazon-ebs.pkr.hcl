@@ -2,7 +2,7 @@
 # Session Manager, IMDSv2 only, encrypted. The agent is the image's own: nothing is installed to get in.
 locals {
   # Whom cloud-init lets in, by distribution; all have the same root device.
-  amazon_users = { "debian-12" = "admin", "amazon-linux-2023" = "ec2-user" }
+  amazon_users = { "debian-12" = "admin", "debian-13" = "admin", "amazon-linux-2023" = "ec2-user" }
   amazon_tags  = { "drover:release" = var.release, "drover:inspects" = var.image }
 }
 

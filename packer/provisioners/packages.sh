@@ -11,8 +11,6 @@ packages=
 for package in $wanted; do
   # Fixes for other distributions name packages Debian does not have.
   [ -z "$(apt-cache show --no-all-versions "$package" 2>/dev/null)" ] || packages="$packages $package"
-  # aide's fix calls aideinit, which Debian keeps in a package of its own.
-  [ "$package" != aide ] || packages="$packages aide-common"
 done
 echo "packages the profile asks for:${packages:- none}"
 # shellcheck disable=SC2086 # a list of package names

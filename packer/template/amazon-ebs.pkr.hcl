@@ -5,6 +5,7 @@ locals {
   amazon_bases = {
     # https://wiki.debian.org/Cloud/AmazonEC2Image/Bookworm
     "debian-12" = { owner = "136693071363", name = "debian-12-amd64-*", user = "admin", root = "/dev/xvda" }
+    "debian-13" = { owner = "136693071363", name = "debian-13-amd64-*", user = "admin", root = "/dev/xvda" }
     # https://docs.aws.amazon.com/linux/al2023/ug/naming-and-versioning.html
     "amazon-linux-2023" = { owner = "137112412989", name = "al2023-ami-2023.*-kernel-*-x86_64", user = "ec2-user", root = "/dev/xvda" }
   }
@@ -76,7 +77,7 @@ source "amazon-ebs" "instance" {
     }
   }
   # Debian's images come without the Session Manager agent; Amazon Linux has it.
-  user_data = var.distribution != "debian-12" ? null : <<-END
+  user_data = var.distribution == "amazon-linux-2023" ? null : <<-END
     #cloud-config
     runcmd:
       - [sh, -ec, "curl -fsSo /run/agent.deb https://s3.${var.region}.amazonaws.com/amazon-ssm-${var.region}/latest/debian_amd64/amazon-ssm-agent.deb && dpkg -i /run/agent.deb && systemctl enable --now amazon-ssm-agent"]

@@ -30,27 +30,22 @@ build {
     execute_command  = "sudo -n env {{ .Vars }} sh {{ .Path }}"
     scripts = [
       "${var.packer}/provisioners/update.sh",
+      "${var.packer}/provisioners/catalogue.sh",
       "${var.packer}/provisioners/packages.sh",
       "${var.packer}/provisioners/harden.sh",
       "${var.packer}/provisioners/cleanup.sh",
     ]
   }
 
-  # A disk that is not booted: the same scripts, each in a chroot of the mounted disk. An audit from outside
-  # before the packages and again before the hardening narrows the remediation to what the disk does not pass.
+  # A disk that is not booted: the same scripts, each in a chroot of the mounted disk. An audit from outside after the
+  # catalogue narrows the content's own fixes to what the disk does not pass.
   provisioner "shell-local" {
     only            = ["null.chroot"]
     execute_command = ["${var.packer}/chroot/run.sh", var.disk, var.inputs, "{{ .Script }}"]
-    scripts         = ["${var.packer}/provisioners/update.sh"]
-  }
-  provisioner "shell-local" {
-    only    = ["null.chroot"]
-    command = "'${var.packer}/chroot/plan.sh' '${var.disk}' '${var.inputs}' '${var.data_stream}' '${var.profile}'"
-  }
-  provisioner "shell-local" {
-    only            = ["null.chroot"]
-    execute_command = ["${var.packer}/chroot/run.sh", var.disk, var.inputs, "{{ .Script }}"]
-    scripts         = ["${var.packer}/provisioners/packages.sh"]
+    scripts = [
+      "${var.packer}/provisioners/update.sh",
+      "${var.packer}/provisioners/catalogue.sh",
+    ]
   }
   provisioner "shell-local" {
     only    = ["null.chroot"]
@@ -60,6 +55,7 @@ build {
     only            = ["null.chroot"]
     execute_command = ["${var.packer}/chroot/run.sh", var.disk, var.inputs, "{{ .Script }}"]
     scripts = [
+      "${var.packer}/provisioners/packages.sh",
       "${var.packer}/provisioners/harden.sh",
       "${var.packer}/provisioners/cleanup.sh",
     ]

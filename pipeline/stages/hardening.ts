@@ -5,7 +5,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Content, ensureContent } from '../../hardening/content.ts';
-import { compileTailoring, loadProfile, type Tailoring } from '../../hardening/profile.ts';
+import { loadProfile } from '../../hardening/profile.ts';
+import { compileTailoring, type Tailoring } from '../../hardening/tailoring.ts';
 import { Refused, reasonOf } from '../errors.ts';
 import type { Artifact } from '../image.ts';
 import { sha256 } from '../json.ts';
@@ -24,7 +25,8 @@ const recordPath = 'image/hardening.json';
 export async function compileHardening(context: ReleaseContext): Promise<Hardening> {
   const { root, config, cacheDirectory, clock, progress, signal } = context;
   const { role, distribution } = config.image;
-  const profile = loadProfile(resolve(root, config.image.hardening));
+  const read = loadProfile(resolve(root, config.image.hardening));
+  const profile = { ...read, profile: config.image.profile ?? read.profile };
   if (profile.content.distribution !== distribution) {
     throw new Refused(
       'invalid',

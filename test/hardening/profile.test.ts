@@ -1,22 +1,26 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { XMLParser } from 'fast-xml-parser';
 import { describe, expect, it } from 'vitest';
-import { compileTailoring, loadProfile } from '../../hardening/profile.ts';
+import { loadProfile } from '../../hardening/profile.ts';
+import { compileTailoring } from '../../hardening/tailoring.ts';
 import { Refused } from '../../pipeline/errors.ts';
 
 const now = Date.parse('2026-11-22T00:00:00Z');
 
-/** A data stream in the shape ComplianceAsCode publishes, with three rules and one value. */
+/** A data stream in the shape ComplianceAsCode publishes, with three rules, of which two are selected, and one value. */
 const dataStream = `<?xml version="1.0"?>
 <ds:data-stream-collection>
 <ds:data-stream id="x" timestamp="2026-09-07T19:17:46"></ds:data-stream>
-<xccdf-1.2:Profile id="xccdf_org.ssgproject.content_profile_cis_level1_server"/>
+<xccdf-1.2:Profile id="xccdf_org.ssgproject.content_profile_cis_level1_server">
+<xccdf-1.2:select idref="xccdf_org.ssgproject.content_rule_sshd_disable_root_login" selected="true"/>
+<xccdf-1.2:select idref="xccdf_org.ssgproject.content_rule_package_ufw_installed" selected="true"/>
+</xccdf-1.2:Profile>
 ${['sshd_disable_root_login', 'package_ufw_installed', 'service_nftables_enabled']
   .map(
     (name) =>
-      `<xccdf-1.2:Rule selected="false" id="xccdf_org.ssgproject.content_rule_${name}" severity="low">`,
+      `<xccdf-1.2:Rule selected="false" id="xccdf_org.ssgproject.content_rule_${name}" severity="low"/>`,
   )
   .join('\n')}
 <xccdf-1.2:Value id="xccdf_org.ssgproject.content_value_var_accounts_tmout" type="number">
@@ -35,9 +39,15 @@ content:
 profile: cis_level1_server
 `;
 
-function profileFrom(rest: string) {
-  const file = join(mkdtempSync(join(tmpdir(), 'profile-')), 'profile.yaml');
+/** @param overlays name → what stands in its file after the head */
+function profileFrom(rest: string, overlays: Record<string, string> = {}) {
+  const directory = mkdtempSync(join(tmpdir(), 'profile-'));
+  const file = join(directory, 'profile.yaml');
   writeFileSync(file, head + rest);
+  mkdirSync(join(directory, 'overlays'));
+  for (const [name, text] of Object.entries(overlays)) {
+    writeFileSync(join(directory, 'overlays', `${name}.yaml`), `version: 1\ntitle: ${name}\n${text}`);
+  }
   return { file, load: () => loadProfile(file) };
 }
 
@@ -124,6 +134,14 @@ roles:
     );
   });
 
+  it('refuses a waiver of a rule that is not selected: there is nothing to waive', () => {
+    const { file, load } = profileFrom(waiver.replace('sshd_disable_root_login', 'service_nftables_enabled'));
+    const { message } = refusal(() => compileTailoring(load(), dataStream, { role: 'base', now }));
+    expect(message).toContain(
+      `${file}:11:5: waivers.0.rule: ssg-debian12-ds.xml has no selected rule 'service_nftables_enabled'`,
+    );
+  });
+
   it('writes values by choice and literally', () => {
     const { xml } = compile(`values:
   - { name: var_accounts_tmout, choice: 15_min, reason: as the benchmark says }
@@ -178,6 +196,100 @@ values:
     expect(refused.kind).toBe('invalid');
     expect(refused.message).toMatch(/^\/nowhere\/profile\.yaml: .*no such file/);
     expect(refused.remedy).toContain('image.hardening');
+  });
+});
+
+describe('overlays', () => {
+  const compileWith = (rest: string, overlays: Record<string, string>, role = 'base') =>
+    compileTailoring(profileFrom(rest, overlays).load(), dataStream, { role, now });
+  const noUfw = `deselect:
+  - { rules: [package_ufw_installed], reason: another firewall is used }
+`;
+  const noRoot = `rows:
+  - { id: no-root, kind: sshd, rules: [sshd_disable_root_login], desired: { PermitRootLogin: 'no' } }
+`;
+
+  it('bring their departures and rows, and what a row answers is not left to the fixes of the content', () => {
+    const { xml, profileId, remediationProfileId, rows } = compileWith('overlays: [one, two]\n', {
+      one: noUfw,
+      two: noRoot,
+    });
+    expect(selections(xml)[profileId]).toEqual({ package_ufw_installed: false });
+    expect(selections(xml)[remediationProfileId]).toEqual({
+      package_ufw_installed: false,
+      sshd_disable_root_login: false,
+    });
+    expect(rows).toMatchObject([{ id: 'no-root', from: 'overlay two', rules: ['sshd_disable_root_login'] }]);
+  });
+  it('may answer one rule with two rows; a profile still selects it once, as XCCDF demands', () => {
+    const twice = `${noRoot}  - { id: deny-root, kind: sshd, rules: [sshd_disable_root_login], desired: { DenyUsers: root } }\n`;
+    const { xml } = compileWith('overlays: [two]\n', { two: twice });
+    expect(xml.match(/rule_sshd_disable_root_login"/g)).toHaveLength(1);
+  });
+  it('give way to the profile and to the role', () => {
+    const rest = `overlays: [one]
+roles:
+  base: {}
+  desktop:
+    select:
+      - { rules: [package_ufw_installed], reason: desktops use ufw after all }
+`;
+    const { xml, profileId } = compileWith(rest, { one: noUfw }, 'desktop');
+    expect(selections(xml)[profileId]).toEqual({ package_ufw_installed: true });
+  });
+  it.each([
+    [
+      'that answer nothing of the profile',
+      ['two'],
+      { two: 'rows: []\n' },
+      ':10:12: overlays.0: no rule of cis_level1_server is answered by the overlay two',
+    ],
+    [
+      'that answer the same question',
+      ['one', 'two'],
+      { one: `choice: firewall\n${noUfw}`, two: `choice: firewall\n${noRoot}` },
+      ':10:17: overlays.1: two and one are two answers to one question (firewall)',
+    ],
+  ])('are refused when the profile names some %s', (_, names, overlays, complaint) => {
+    const { file, load } = profileFrom(`overlays: [${names.join(', ')}]\n`, overlays);
+    const { message } = refusal(() => compileTailoring(load(), dataStream, { role: 'base', now }));
+    expect(message).toContain(file + complaint);
+  });
+  it('are refused when there is no such file, naming it and the profile', () => {
+    const { file, load } = profileFrom('overlays: [nowhere]\n');
+    const { message, remedy } = refusal(load);
+    expect(message).toMatch(/overlays\/nowhere\.yaml: .*no such file/);
+    expect(remedy).toContain(file);
+  });
+  it('are refused with line and column of their own file', () => {
+    const { load } = profileFrom('overlays: [one]\n', { one: noUfw.replace('package_ufw', 'package_foo') });
+    const { message } = refusal(() => compileTailoring(load(), dataStream, { role: 'base', now }));
+    expect(message).toMatch(/overlays\/one\.yaml:4:15: .* has no rule 'package_foo_installed'/);
+  });
+  it('and roles that contradict each other are refused where the later word stands', () => {
+    const rest = `overlays: [one]
+roles:
+  base:
+    rows:
+      - { id: root, kind: sshd, desired: { PermitRootLogin: 'yes' } }
+`;
+    const { file, load } = profileFrom(rest, { one: noRoot });
+    const { message } = refusal(() => compileTailoring(load(), dataStream, { role: 'base', now }));
+    expect(message).toContain(
+      `${file}:14:44: roles.base.rows.0.desired.PermitRootLogin: 'yes' contradicts 'no' of the row no-root (overlay one)`,
+    );
+  });
+  it('and a role that selects what it deselects is refused', () => {
+    const rest = `roles:
+  base:
+    select:
+      - { rules: [package_ufw_installed], reason: we want it here }
+    deselect:
+      - { rules: [package_ufw_installed], reason: we do not want it here }
+`;
+    const { load } = profileFrom(rest);
+    const { message } = refusal(() => compileTailoring(load(), dataStream, { role: 'base', now }));
+    expect(message).toContain("'package_ufw_installed' is deselected here as well");
   });
 });
 

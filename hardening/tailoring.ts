@@ -1,0 +1,286 @@
+/**
+ * A profile for one role, against the content it will be used with: which rules are audited and with which values,
+ * written down as an XCCDF 1.2 tailoring file (NIST IR 7275r4, section 6.5), and which rows of the catalogue make it
+ * so. It never audits and never changes an image.
+ */
+import { parseYaml } from '../pipeline/config/load.ts';
+import { Refused } from '../pipeline/errors.ts';
+import { type Benchmark, prefix, readBenchmark } from './benchmark.ts';
+import { type AppliedRow, catalogueSchema, chooseRows, type RowFault, type RowSource } from './catalogue.ts';
+import { type Departures, overlaySchema, type Profile, profileSchema, type Waiver } from './profile.ts';
+
+export interface Tailoring {
+  /** The XCCDF tailoring document. */
+  xml: string;
+  /** Full XCCDF id of the profile to audit with: every selected rule, waived ones included. */
+  profileId: string;
+  /** The same without the rules that are waived or that a row answers: what the content's own fixes remediate. */
+  remediationProfileId: string;
+  /** Full XCCDF id of the content's profile that both extend. */
+  baseProfileId: string;
+  waivers: Waiver[];
+  /** What the catalogue, the overlays and the role put into the image. */
+  rows: AppliedRow[];
+}
+
+/** Everything a profile means for a role; `selected` and `rows` name rules without their XCCDF prefix. */
+export interface Meaning {
+  selected: ReadonlySet<string>;
+  /** Every value of the content, as the profile and its departures choose it. */
+  values: ReadonlyMap<string, string>;
+  rows: AppliedRow[];
+  tailoring: Tailoring;
+}
+
+/**
+ * Compiles the profile for one role against the data stream it will be used with.
+ * @param dataStream text of the source data stream
+ * @param now milliseconds since the epoch: a waiver past its day is an error
+ * @throws Refused('invalid') naming file, line and column of every unknown rule, value, choice, profile or role, of
+ *   every waiver that is expired or of a rule nobody selects, and of everything that contradicts itself
+ */
+export const compileTailoring = (
+  profile: Profile,
+  dataStream: string,
+  options: { role: string; now: number },
+): Tailoring => meaningOf(profile, readBenchmark(dataStream), options).tailoring;
+
+export function meaningOf(
+  profile: Profile,
+  content: Benchmark,
+  { role, now }: { role: string; now: number },
+): Meaning {
+  const base = content.profiles.get(profile.profile);
+  refuse(profile, [
+    ...(base
+      ? []
+      : [
+          inProfile(
+            profile,
+            ['profile'],
+            `${stream(profile)} has no profile '${profile.profile}' (there is ${[...content.profiles.keys()].join(', ')})`,
+          ),
+        ]),
+    ...nameFaults(profile, content),
+  ]);
+  if (!base) throw new TypeError('a profile nobody knows was not refused');
+  const extra = Object.hasOwn(profile.roles, role) ? profile.roles[role] : undefined;
+  if (!extra) {
+    throw new Refused(
+      'invalid',
+      `${profile.file}: no role '${role}' (there is ${Object.keys(profile.roles).join(', ')})`,
+      'Add it under `roles`, or correct image.role in drover.yaml.',
+    );
+  }
+
+  // A later word wins: the profile's over an overlay's, the role's over both.
+  const parts = [...profile.overlaysRead, profile, extra];
+  const selections = new Map<string, Selection>();
+  for (const { select, deselect } of parts) {
+    for (const [selected, choices] of [
+      [false, deselect],
+      [true, select],
+    ] as const) {
+      for (const { rules, reason } of choices)
+        for (const rule of rules) selections.set(rule, { selected, reason });
+    }
+  }
+  const selected = new Set(base.selected);
+  for (const [rule, { selected: wanted }] of selections) {
+    if (wanted) selected.add(rule);
+    else selected.delete(rule);
+  }
+  const settings = new Map(parts.flatMap(({ values }) => values).map((it) => [it.name, it]));
+  const lookUp = (name: string): string | undefined => {
+    const setting = settings.get(name);
+    const choices = content.values.get(name);
+    return (
+      setting?.value ?? choices?.get(setting?.choice ?? base.choices.get(name) ?? '') ?? choices?.get('')
+    );
+  };
+  const waived = new Set(profile.waivers.map(({ rule }) => rule));
+  const { rows, faults } = chooseRows(sourcesOf(profile, role, extra), {
+    distribution: profile.content.distribution,
+    isKnown: (rule) => content.rules.has(rule),
+    isWanted: (rule) => selected.has(rule) && !waived.has(rule),
+    lookUp,
+  });
+  refuse(profile, [
+    ...faults,
+    ...waiverFaults(profile, selected, now),
+    ...overlayFaults(profile, base.selected),
+  ]);
+
+  const tailoring = write(profile, { role, content, selections, settings, rows });
+  const values = new Map([...content.values.keys()].map((name) => [name, lookUp(name) ?? '']));
+  return { selected, values, rows, tailoring };
+}
+
+type Setting = Departures['values'][number];
+interface Selection {
+  selected: boolean;
+  reason: string;
+}
+
+function write(
+  profile: Profile,
+  input: {
+    role: string;
+    content: Benchmark;
+    selections: ReadonlyMap<string, Selection>;
+    settings: ReadonlyMap<string, Setting>;
+    rows: AppliedRow[];
+  },
+): Tailoring {
+  const { role, content, selections, settings, rows } = input;
+  const baseProfileId = prefix('profile') + profile.profile;
+  const profileId = `xccdf_io.drover_profile_${profile.id}_${role.replaceAll(/[^A-Za-z0-9_]/g, '_')}`;
+  const remediationProfileId = `${profileId}_remediation`;
+  const tailored = (id: string, title: string, chosen: ReadonlyMap<string, Selection>) => [
+    `  <Profile id="${id}" extends="${baseProfileId}">`,
+    `    <title override="true">${xmlText(title)}</title>`,
+    ...[...chosen].map(
+      ([rule, { selected, reason }]) =>
+        `    <select idref="${prefix('rule')}${rule}" selected="${selected}"><remark>${xmlText(reason)}</remark></select>`,
+    ),
+    ...[...settings.values()].map((it) =>
+      it.value === undefined
+        ? `    <refine-value idref="${prefix('value')}${it.name}" selector="${xmlText(it.choice ?? '')}"/>`
+        : `    <set-value idref="${prefix('value')}${it.name}">${xmlText(it.value)}</set-value>`,
+    ),
+    '  </Profile>',
+  ];
+  // A profile selects a rule once: a map keeps the last word about each.
+  const remediated = new Map(selections);
+  for (const { id, from, rules } of rows) {
+    for (const rule of rules)
+      remediated.set(rule, { selected: false, reason: `answered by the row ${id} (${from})` });
+  }
+  for (const { rule, owner, expires, reason } of profile.waivers) {
+    remediated.set(rule, { selected: false, reason: `waived by ${owner} until ${expires}: ${reason}` });
+  }
+  const xml = [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    `<Tailoring xmlns="http://checklists.nist.gov/xccdf/1.2" id="xccdf_io.drover_tailoring_${profile.id}">`,
+    `  <benchmark href="${xmlText(profile.content.data_stream)}"/>`,
+    // The time is the content's, so that equal inputs give equal bytes.
+    `  <version time="${content.timestamp}">${profile.version}</version>`,
+    ...tailored(profileId, profile.title, selections),
+    ...tailored(remediationProfileId, `${profile.title}: what the content's own fixes remediate`, remediated),
+    '</Tailoring>',
+    '',
+  ].join('\n');
+  const waivers = profile.waivers.map((it) => ({ ...it, rule: prefix('rule') + it.rule }));
+  return { xml, profileId, remediationProfileId, baseProfileId, waivers, rows };
+}
+
+const xmlText = (text: string) =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+
+const stream = (profile: Profile) => profile.content.data_stream;
+
+/** Catalogue, overlays, role: in this order, so that a contradiction is found where the later word stands. */
+function sourcesOf(profile: Profile, role: string, extra: Departures): RowSource[] {
+  const { catalogueRead, overlaysRead, file } = profile;
+  return [
+    ...(catalogueRead
+      ? [{ from: 'catalogue', file: catalogueRead.file, path: ['rows'], rows: catalogueRead.rows }]
+      : []),
+    ...overlaysRead.map((it) => ({
+      from: `overlay ${it.name}`,
+      file: it.file,
+      path: ['rows'],
+      rows: it.rows,
+    })),
+    { from: `role ${role}`, file, path: ['roles', role, 'rows'], rows: extra.rows },
+  ];
+}
+
+const inProfile = (profile: Profile, path: PropertyKey[], message: string): RowFault => ({
+  file: profile.file,
+  path,
+  message,
+});
+
+/** Throws the faults of the first file that has any, each with its line. */
+function refuse(profile: Profile, faults: readonly RowFault[]): void {
+  const { catalogueRead, overlaysRead } = profile;
+  const files = [
+    { ...profile, schema: profileSchema },
+    ...(catalogueRead ? [{ ...catalogueRead, schema: catalogueSchema }] : []),
+    ...overlaysRead.map((it) => ({ ...it, schema: overlaySchema })),
+  ];
+  for (const { file, text, schema } of files) {
+    const here = faults.filter((fault) => fault.file === file);
+    if (here.length > 0) parseYaml(text, file, schema, () => here);
+  }
+}
+
+/** Rules, values and choices that the content does not have, and what contradicts itself, wherever it is written. */
+function nameFaults(profile: Profile, content: Benchmark): RowFault[] {
+  const places: { file: string; at: PropertyKey[]; part: Omit<Departures, 'rows'> }[] = [
+    { file: profile.file, at: [], part: profile },
+    ...Object.entries(profile.roles).map(([name, part]) => ({
+      file: profile.file,
+      at: ['roles', name],
+      part,
+    })),
+    ...profile.overlaysRead.map((part) => ({ file: part.file, at: [], part })),
+  ];
+  return places.flatMap(({ file, at, part }) => {
+    const found: RowFault[] = [];
+    const fault = (path: PropertyKey[], message: string) =>
+      found.push({ file, path: [...at, ...path], message });
+    const deselected = new Set(part.deselect.flatMap(({ rules }) => rules));
+    for (const list of ['select', 'deselect'] as const) {
+      part[list].forEach(({ rules }, index) => {
+        rules.forEach((rule, ruleIndex) => {
+          const path = [list, index, 'rules', ruleIndex];
+          if (!content.rules.has(rule)) fault(path, `${stream(profile)} has no rule '${rule}'`);
+          else if (list === 'select' && deselected.has(rule))
+            fault(path, `'${rule}' is deselected here as well`);
+        });
+      });
+    }
+    part.values.forEach(({ name, choice }, index) => {
+      const choices = content.values.get(name);
+      const path = ['values', index, choices ? 'choice' : 'name'];
+      if (!choices) fault(path, `${stream(profile)} has no value '${name}'`);
+      else if (choice !== undefined && !choices.has(choice)) {
+        fault(path, `'${name}' offers ${[...choices.keys()].filter((it) => it !== '').join(', ')}`);
+      }
+    });
+    return found;
+  });
+}
+
+function waiverFaults(profile: Profile, selected: ReadonlySet<string>, now: number): RowFault[] {
+  const today = new Date(now).toISOString().slice(0, 10);
+  return profile.waivers.flatMap(({ rule, owner, expires }, index) => {
+    const found: RowFault[] = [];
+    const fault = (key: string, message: string) =>
+      found.push(inProfile(profile, ['waivers', index, key], message));
+    if (!selected.has(rule))
+      fault('rule', `${stream(profile)} has no selected rule '${rule}': there is nothing to waive`);
+    if (expires < today)
+      fault('expires', `expired on ${expires}; ${owner} must renew it or let the rule be remediated`);
+    return found;
+  });
+}
+
+/** An overlay must change something about this profile, and two must not answer one question. */
+function overlayFaults(profile: Profile, selected: ReadonlySet<string>): RowFault[] {
+  const choices = new Map<string, string>();
+  return profile.overlaysRead.flatMap(({ name, choice: question, rows, select, deselect }, index) => {
+    const found: RowFault[] = [];
+    const fault = (message: string) => found.push(inProfile(profile, ['overlays', index], message));
+    const rules = [...rows, ...select, ...deselect].flatMap((it) => it.rules);
+    if (!rules.some((rule) => selected.has(rule)) && select.length === 0) {
+      fault(`no rule of ${profile.profile} is answered by the overlay ${name}`);
+    }
+    const other = question && choices.get(question);
+    if (other) fault(`${name} and ${other} are two answers to one question (${question})`);
+    if (question) choices.set(question, name);
+    return found;
+  });
+}

@@ -1,0 +1,186 @@
+import { chmodSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { difference } from '../../hardening/kinds/kind.ts';
+import { type KindName, kindNames, kinds } from '../../hardening/kinds/kinds.ts';
+import { loadProfile } from '../../hardening/profile.ts';
+
+function rootWith(files: Record<string, string>): string {
+  const root = mkdtempSync(join(tmpdir(), 'root-'));
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+  return root;
+}
+
+const read = async (kind: KindName, root: string, desired: Record<string, string>) =>
+  Object.fromEntries(await kinds[kind].read(root, new Map(Object.entries(desired))));
+
+/** Facts of each kind that speaks through files alone. */
+const samples: Partial<Record<KindName, Record<string, string>>> = {
+  sysctl: { 'net.ipv4.ip_forward': '0', 'kernel.randomize_va_space': '2' },
+  'kernel-module': { cramfs: 'disabled', br_netfilter: 'loaded' },
+  sshd: { PermitRootLogin: 'no', Ciphers: 'aes256-gcm@openssh.com,aes256-ctr' },
+  pam: { 'common-auth': 'auth [success=2 default=ignore] pam_unix.so\nauth requisite pam_deny.so' },
+  'login-defs': { PASS_MAX_DAYS: '365', ENV_PATH: 'PATH=/usr/bin:/bin' },
+  useradd: { INACTIVE: '45' },
+  faillock: { deny: '4' },
+  pwquality: { minlen: '14', enforce_for_root: '' },
+  journald: { Storage: 'persistent' },
+  coredump: { Storage: 'none' },
+  sudo: { use_pty: '', logfile: '"/var/log/sudo.log"' },
+  access: { cron: 'root', at: 'root operator' },
+  text: { '/etc/motd': 'Authorized users only.\n' },
+  firewall: { 'tcp 22': 'open', 'tcp 30000-32767': 'open', 'udp 53': 'closed', forward: 'open' },
+};
+
+describe('every kind that speaks through files', () => {
+  test.each(Object.entries(samples))('%s reads back what it writes', async (name, facts) => {
+    const kind = kinds[name as KindName];
+    const desired = new Map(Object.entries(facts));
+    const files = kind.change(desired).flatMap((it) => (it.do === 'file' ? [[it.path, it.text]] : []));
+    const root = rootWith(Object.fromEntries(files));
+    expect(difference(desired, await kind.read(root, desired))).toEqual([]);
+  });
+  test('is one of these, or is carried out by apply.sh from a list', () => {
+    const listed = ['package', 'service', 'mode', 'mount', 'group'];
+    expect(kindNames.toSorted()).toEqual([...Object.keys(samples), ...listed].sort());
+  });
+  test.each(Object.entries(samples))(
+    '%s finds everything missing in an empty system',
+    async (name, facts) => {
+      const desired = new Map(Object.entries(facts).filter(([, value]) => value !== 'closed'));
+      const actual = await kinds[name as KindName].read(rootWith({}), desired);
+      expect(difference(desired, actual)).toEqual([...desired.keys()].sort());
+    },
+  );
+});
+
+describe('reading as the program itself would', () => {
+  test('sysctl: the last file by name holds, and /etc hides what a package brings under that name', async () => {
+    const root = rootWith({
+      'etc/sysctl.d/90-drover.conf': 'net.ipv4.ip_forward = 0\n',
+      'usr/lib/sysctl.d/95-router.conf': 'net/ipv4/ip_forward=1\n',
+      'usr/lib/sysctl.d/50-default.conf': 'kernel.sysrq = 438\n',
+      'etc/sysctl.d/50-default.conf': 'kernel.sysrq = 0\n',
+    });
+    expect(await read('sysctl', root, { 'net.ipv4.ip_forward': '0', 'kernel.sysrq': '0' })).toEqual({
+      'net.ipv4.ip_forward': '1',
+      'kernel.sysrq': '0',
+    });
+  });
+  test('sshd: the first value holds, a Match block is about some connections only', async () => {
+    const root = rootWith({
+      'etc/ssh/sshd_config':
+        'permitrootlogin no\nInclude /etc/ssh/sshd_config.d/*.conf\nMaxSessions 10\nMatch User git\n  Banner none\n',
+      'etc/ssh/sshd_config.d/50-cloud-init.conf': 'PermitRootLogin yes\nMaxSessions 99\n',
+    });
+    expect(await read('sshd', root, { PermitRootLogin: 'no', MaxSessions: '10', Banner: 'none' })).toEqual({
+      PermitRootLogin: 'no',
+      MaxSessions: '99',
+    });
+  });
+  test('kernel modules: a blacklisted one still loads when it is asked for by name', async () => {
+    const root = rootWith({
+      'etc/modprobe.d/x.conf': 'blacklist hfs\nblacklist cramfs\ninstall cramfs /bin/false\n',
+    });
+    expect(await read('kernel-module', root, { hfs: 'disabled', cramfs: 'disabled' })).toEqual({
+      cramfs: 'disabled',
+    });
+  });
+  test('sudo: a later file may take an option back', async () => {
+    const root = rootWith({
+      'etc/sudoers': 'Defaults use_pty\nDefaults timestamp_timeout=15\n@includedir /etc/sudoers.d\n',
+      'etc/sudoers.d/99-us': 'Defaults !use_pty\nDefaults timestamp_timeout=0\n',
+    });
+    expect(await read('sudo', root, { use_pty: '', timestamp_timeout: '15' })).toEqual({
+      timestamp_timeout: '0',
+    });
+  });
+  test('journald: a drop-in has the last word over the main file', async () => {
+    const root = rootWith({
+      'etc/systemd/journald.conf': '[Journal]\nStorage=persistent\n#Compress=yes\n',
+      'usr/lib/systemd/journald.conf.d/10-x.conf': '[Journal]\nStorage=volatile\n',
+    });
+    expect(await read('journald', root, { Storage: 'persistent', Compress: 'yes' })).toEqual({
+      Storage: 'volatile',
+    });
+  });
+  test('access: a list of those who may not makes the other one worthless', async () => {
+    const root = rootWith({ 'etc/cron.allow': 'root\n', 'etc/cron.deny': 'eve\n' });
+    expect(await read('access', root, { cron: 'root' })).toEqual({});
+  });
+  test('PAM: blanks and comments do not matter, the order of lines does', async () => {
+    const root = rootWith({ 'etc/pam.d/su': '# su\nauth\tsufficient   pam_rootok.so\n' });
+    expect(await read('pam', root, { su: '' })).toEqual({ su: 'auth sufficient pam_rootok.so' });
+  });
+  test('mounts: a line of another mount point says nothing', async () => {
+    const root = rootWith({ 'etc/fstab': '# x\nLABEL=root / ext4 ro 0 1\ntmpfs  /tmp tmpfs nodev 0 0\n' });
+    expect(await read('mount', root, { '/tmp': '', '/dev/shm': '' })).toEqual({
+      '/tmp': 'tmpfs tmpfs nodev',
+    });
+  });
+  test('packages: only what dpkg calls installed is installed', async () => {
+    const stanza = (name: string, status: string) => `Package: ${name}\nStatus: ${status}\nVersion: 1\n`;
+    const status = `${stanza('cron', 'install ok installed')}\n${stanza('ufw', 'deinstall ok config-files')}\n`;
+    const root = rootWith({ 'var/lib/dpkg/status': status });
+    expect(await read('package', root, { cron: '', ufw: '', nftables: '' })).toEqual({
+      cron: 'installed',
+      ufw: 'absent',
+      nftables: 'absent',
+    });
+  });
+  test('services: wanted by a target, masked, or neither', async () => {
+    const root = rootWith({ 'etc/systemd/system/multi-user.target.wants/README': '' });
+    const units = join(root, 'etc/systemd/system');
+    symlinkSync('/lib/systemd/system/cron.service', join(units, 'multi-user.target.wants/cron.service'));
+    symlinkSync('/dev/null', join(units, 'ctrl-alt-del.target.service'));
+    expect(
+      await read('service', root, { 'cron.service': '', 'ctrl-alt-del.target.service': '', 'x.service': '' }),
+    ).toEqual({
+      'cron.service': 'enabled',
+      'ctrl-alt-del.target.service': 'masked',
+      'x.service': 'disabled',
+    });
+  });
+  test('modes: stricter is right, one bit more is not, and a pattern is about the plain files', async () => {
+    const account = `me:x:${process.getuid!()}:${process.getgid!()}:\n`;
+    const root = rootWith({
+      'etc/passwd': account,
+      'etc/group': `us:x:${process.getgid!()}:\n`,
+      'var/log/one': '',
+      'var/log/two': '',
+      'var/log/apt/x': '',
+    });
+    chmodSync(join(root, 'var/log/one'), 0o600);
+    chmodSync(join(root, 'var/log/two'), 0o640);
+    expect(await read('mode', root, { '/var/log/*': '0640 me:us' })).toEqual({ '/var/log/*': '0640 me:us' });
+    chmodSync(join(root, 'var/log/two'), 0o644);
+    expect(await read('mode', root, { '/var/log/*': '0640 *:*' })).toEqual({
+      '/var/log/*': '0644 me:us (var/log/two)',
+    });
+  });
+  test('groups: one with members is not empty', async () => {
+    const root = rootWith({ 'etc/group': 'sugroup:x:101:\nwheel:x:102:eve\n' });
+    expect(await read('group', root, { sugroup: 'empty', wheel: 'empty', no: 'empty' })).toEqual({
+      sugroup: 'empty',
+      wheel: 'eve',
+    });
+  });
+});
+
+describe("the project's own catalogue", () => {
+  const { catalogueRead, overlaysRead } = loadProfile(
+    join(import.meta.dirname, '../../hardening/cis-level1-server.yaml'),
+  );
+  const rows = [...catalogueRead!.rows, ...overlaysRead.flatMap((it) => it.rows)];
+  test('has no two rows of one name', () => {
+    const ids = rows.map(({ id }) => id);
+    expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([]);
+  });
+  test('answers at least one rule with every row of the catalogue', () => {
+    expect(catalogueRead!.rows.filter(({ rules }) => rules.length === 0)).toEqual([]);
+  });
+});
