@@ -50,6 +50,7 @@ export async function checkCompliance(
     tailoringSha256: sha256(await readFile(tailoring.path)),
     offline: offline?.value.answer.results ?? null,
     booted: booted.value.answer.results,
+    own: booted.value.own,
     waivers,
   });
   const { counts, judged, score, scoreNetOfWaivers, waived, unexplained } = report;
@@ -58,7 +59,8 @@ export async function checkCompliance(
     status: 'passed',
     reasons: [
       `${counts.pass} of ${counts.pass + counts.fail} rules that pass or fail pass: score ${score ?? 'none'}`,
-      `${judged.booted} rules were judged on the running system, ${judged.offline} on the disk`,
+      `${judged.booted} rules were judged on the running system, ${judged.offline} on the disk` +
+        (judged.own > 0 ? `, ${judged.own} by Drover's own checks` : ''),
       ...(waived > 0 ? [`${waived} failures are waived`] : []),
       ...(unexplained > 0 ? [`${unexplained} rules have no answer`] : []),
       ...expired.map(
@@ -74,6 +76,7 @@ export async function checkCompliance(
       expiredWaivers: expired.length,
       judgedOffline: judged.offline,
       judgedBooted: judged.booted,
+      judgedOwn: judged.own,
       offlineSeconds: offline?.value.seconds ?? null,
       bootedSeconds: booted.value.seconds,
       scanner: report.scanner,

@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, timestamp } from '../pipeline/clock.ts';
 import { Refused, reasonOf } from '../pipeline/errors.ts';
-import type { Distribution, ImageRecord, Verdict } from '../pipeline/image.ts';
+import type { ImageRecord, Verdict } from '../pipeline/image.ts';
 import { type Policy, parsePolicies } from '../pipeline/policy/policy.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
 import { type PreviousScan, summaryOf, writeChanges } from './changes.ts';
@@ -53,9 +53,6 @@ export interface ScanSession {
   /** An empty directory that is removed after the scan. */
   scratch: string;
 }
-
-/** Debian's releases, as its archive names them. */
-export const codenames: Partial<Record<Distribution, string>> = { 'debian-12': 'bookworm' };
 
 /** What the image itself is asked for; 'vulnerabilities' follows from what that left. */
 export type Asked = Record<Exclude<Check, 'vulnerabilities'>, Verdict>;

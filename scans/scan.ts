@@ -14,7 +14,7 @@ import { pipeline } from 'node:stream/promises';
 import { gzipSync } from 'node:zlib';
 import type { Accelerator } from '../packer/accelerator.ts';
 import { Refused, reasonOf } from '../pipeline/errors.ts';
-import type { Artifact, ImageRecord, Verdict } from '../pipeline/image.ts';
+import { type Artifact, codenames, type ImageRecord, type Verdict } from '../pipeline/image.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
 import { observeBoot } from './boot-test.ts';
 import { changesOfPackages } from './changes.ts';
@@ -27,16 +27,17 @@ import {
   checkUpdates,
   readUpdates,
 } from './checks.ts';
-import { auditBooted, scannerDiskName, seedFiles } from './compliance/booted.ts';
+import { askAsRoot, auditBooted, scannerDiskName, seedFiles } from './compliance/booted.ts';
 import type { Content } from './compliance/content.ts';
 import { auditOffline } from './compliance/offline.ts';
+import { askQuestions, judgeAnswers } from './compliance/own.ts';
 import { rulesForBoot } from './compliance/report.ts';
 import { type RawAudit, readAudit } from './compliance/results.ts';
 import { type Budget, measure } from './contents.ts';
 import { withMountedDisk } from './disk.ts';
 import { dpkgInventory } from './inventory.ts';
 import { allSettled, type Outcome, outcomeOf, unwrap } from './outcome.ts';
-import { codenames, conductScan, type ScanRequest } from './request.ts';
+import { conductScan, type ScanRequest } from './request.ts';
 import { provideScannerDisk, type ScannerDisk } from './scanner-disk.ts';
 import { writeSeed } from './seed.ts';
 import {
@@ -124,7 +125,7 @@ function scanDisk(input: {
         directory: join(scratch, 'offline'),
         signal,
       });
-      return { ...run, answer: readAudit(run), seconds: secondsSince(started, clock) };
+      return { ...run, answer: readAudit(run), own: new Map(), seconds: secondsSince(started, clock) };
     });
     const answered = outcomeOf(audit, signal);
     offline.resolve(answered);
@@ -215,7 +216,8 @@ async function scanRunning(input: {
           const rules = rulesForBoot(unwrap(content), unwrap(await offline).answer.results);
           const started = clock.now();
           const run = await auditBooted(vm, { profileId: tailoring.profileId, rules });
-          return { ...run, answer: readAudit(run), seconds: secondsSince(started, clock) };
+          const own = judgeAnswers(await askQuestions((command) => askAsRoot(vm, command)));
+          return { ...run, answer: readAudit(run), own, seconds: secondsSince(started, clock) };
         });
         booted = await outcomeOf(audit, signal);
         return unwrap(tested);

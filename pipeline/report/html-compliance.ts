@@ -17,10 +17,10 @@ export function renderCompliance(found: ComplianceFindings | null): Markup {
   if (!found) return html`<p class="absent">This release holds no readable compliance results.</p>`;
   const failing = found.rules.filter((rule) => rule.result === 'fail');
   const open = failing.filter((rule) => !isWaived(rule));
-  const unanswered = found.rules.filter((rule) => rule.result === 'error' || rule.result === 'unknown');
+  const unanswered = found.rules.filter((rule) => ['error', 'unknown', 'notchecked'].includes(rule.result));
   return html`<div class="panel"><h3>Score by section</h3>${renderSections(found.rules)}
 <p class="small muted" style="margin-top:14px">${scoreSentence(found)} Judged by ${found.scanner} with ${found.content.package} ${found.content.version}, profile <code>${found.profile.replace('xccdf_org.ssgproject.content_profile_', '')}</code>:
-${count(found.judged.offline)} rules from the finished disk, ${count(found.judged.booted)} in the booted image.</p></div>
+${count(found.judged.offline)} rules from the finished disk, ${count(found.judged.booted)} in the booted image${found.judged.own > 0 && html`, ${count(found.judged.own)} that the benchmark leaves to a person by Drover's own checks`}.</p></div>
 <div class="panel"><h3>Open findings</h3>${renderFindings(open, 'No rule fails without a waiver.')}</div>
 ${failing.length > open.length && html`<div class="panel"><h3>Waivers in use</h3>${renderWaivers(failing.filter(isWaived))}</div>`}
 ${unanswered.length > 0 && html`<div class="panel"><h3>Rules without an answer</h3>${renderFindings(unanswered, '')}</div>`}`;
@@ -35,7 +35,7 @@ function scoreSentence({ score, scoreNetOfWaivers, counts, waived }: ComplianceF
       ? `; net of ${plural(waived, 'waiver')} ${percent(scoreNetOfWaivers)}`
       : '';
   const rest = (counts.notapplicable ?? 0) + (counts.notchecked ?? 0) + (counts.informational ?? 0);
-  return `${percent(score)} of the rules that pass or fail${net}; ${count(rest)} others do not apply or cannot be checked automatically.`;
+  return `${percent(score)} of the rules that pass or fail${net}; ${count(rest)} others do not apply or have no automatic check.`;
 }
 
 interface SectionCounts {
@@ -80,6 +80,8 @@ function renderSection({ name, pass, waived, fail }: SectionCounts): Markup {
 
 const severityTone: Record<string, Tone> = { high: 'bad', medium: 'warn', low: 'plain' };
 
+const judges: Record<string, string> = { offline: 'disk', booted: 'booted', own: 'own check' };
+
 const ruleName = (id: string): string => id.replace('xccdf_org.ssgproject.content_rule_', '');
 
 function renderFindings(rules: readonly ComplianceRule[], none: string): Markup {
@@ -88,7 +90,7 @@ function renderFindings(rules: readonly ComplianceRule[], none: string): Markup 
     (
       rule,
     ) => html`<tr><td class="nowrap">${rule.sections[0] ?? 'none'}</td><td>${rule.title}<br><code class="muted wrap">${ruleName(rule.id)}</code>${rule.waiver?.expired && html` ${badge(`waiver expired ${rule.waiver.expires}`, 'bad')}`}</td>
-<td>${badge(rule.severity, severityTone[rule.severity] ?? 'plain')}</td><td class="nowrap muted">${rule.judged === 'booted' ? 'booted' : 'disk'}</td></tr>`,
+<td>${badge(rule.severity, severityTone[rule.severity] ?? 'plain')}</td><td class="nowrap muted">${judges[rule.judged] ?? rule.judged}</td></tr>`,
   );
   const table = html`<div class="scroll"><table><thead><tr><th scope="col">CIS</th><th scope="col">Rule</th><th scope="col">Severity</th><th scope="col">Judged</th></tr></thead><tbody>${rows}</tbody></table></div>`;
   // A long list is folded: the sections above say where to look.

@@ -14,7 +14,7 @@ const complianceShape = z.object({
   content: z.object({ package: z.string(), version: z.string(), sha256: z.string() }),
   profile: z.string(),
   counts: z.record(z.string(), z.number()),
-  judged: z.object({ offline: z.number(), booted: z.number() }),
+  judged: z.object({ offline: z.number(), booted: z.number(), own: z.number().default(0) }),
   score: z.number().nullable(),
   scoreNetOfWaivers: z.number().nullable(),
   waived: z.number(),

@@ -49,3 +49,9 @@ export async function auditBooted(
     .catch(() => '');
   return { exitCode, log: `${log.stdout}\n${stderr}`, resultsXml: results };
 }
+
+/** What a command says to root in the VM; null when it ended with an error. */
+export async function askAsRoot(vm: Vm, command: string): Promise<string | null> {
+  const { exitCode, stdout } = await vm.run(`sudo -n ${command}`);
+  return exitCode === 0 ? stdout : null;
+}

@@ -16,7 +16,12 @@ export interface Rule {
   sections: string[];
   /** OVAL object and test kinds that only a running system can answer; empty: the disk alone answers. */
   liveProbes: string[];
+  /** The conditions under which the benchmark applies it, in the content's words; where one is not met it does not. */
+  conditions: string[];
 }
+
+/** Before every name of a rule. */
+export const rulePrefix = 'xccdf_org.ssgproject.content_rule_';
 
 export interface Content {
   rules: ReadonlyMap<string, Rule>;
@@ -52,6 +57,9 @@ const liveKinds = new Set([
   kernelFile,
 ]);
 
+/** Conditions every machine image meets: that it is a machine, and neither a container nor made by bootc. */
+const everyMachine = /^oval:ssg-(installed_env_is_a_(container|machine)|system_with_kernel|bootc):def:/;
+
 /** OVAL's ids: definitions, tests, objects, states and variables all look like this. */
 const ovalId = /^oval:[A-Za-z0-9_.-]+:(?:def|tst|obj|ste|var):\d+$/;
 
@@ -67,14 +75,18 @@ export function parseContent(xml: string): Content {
     throw new Error('not a SCAP source data stream: it holds no benchmark or no OVAL definitions');
   }
   const liveOf = liveProbesIn(definitions);
+  const titles = titlesIn(definitions);
   const platforms = platformReferences(benchmark);
+  const referencesOf = (platform: Node) => platforms.get(String(platform['@idref']).replace(/^#/, '')) ?? [];
   const rules = new Map<string, Rule>();
-  for (const node of rulesIn(benchmark)) {
+  for (const { rule: node, groups } of rulesIn(benchmark)) {
     const id = String(node['@id']);
     const references = [...referencesIn(node.check), ...referencesIn(node['complex-check'])];
-    for (const platform of listOf(node.platform)) {
-      references.push(...(platforms.get(String(platform['@idref']).replace(/^#/, '')) ?? []));
-    }
+    references.push(...listOf(node.platform).flatMap(referencesOf));
+    const conditions = [node, ...groups]
+      .flatMap((it) => listOf(it.platform))
+      .flatMap(referencesOf)
+      .filter((reference) => !everyMachine.test(reference));
     const liveProbes = [...new Set(references.flatMap(liveOf))].sort();
     const sections = listOf(node.reference)
       .filter((reference) => /cisecurity\.org\/benchmark/.test(String(reference['@href'])))
@@ -85,6 +97,7 @@ export function parseContent(xml: string): Content {
       severity: String(node['@severity'] ?? 'unknown'),
       sections,
       liveProbes,
+      conditions: [...new Set(conditions.map((it) => titles.get(it) || it))],
     });
   }
   return { rules };
@@ -111,9 +124,22 @@ const listOf = (value: unknown): Node[] =>
 
 const textOf = (value: unknown): string => String(nodeOf(value)?.['#text'] ?? value ?? '').trim();
 
-function* rulesIn(group: Node): Generator<Node> {
-  yield* listOf(group.Rule);
-  for (const inner of listOf(group.Group)) yield* rulesIn(inner);
+/** Every rule with the groups it stands in. */
+function* rulesIn(group: Node, groups: Node[] = []): Generator<{ rule: Node; groups: Node[] }> {
+  for (const rule of listOf(group.Rule)) yield { rule, groups };
+  for (const inner of listOf(group.Group)) yield* rulesIn(inner, [...groups, inner]);
+}
+
+/** OVAL definition → its title. */
+function titlesIn(definitions: readonly Node[]): Map<string, string> {
+  const entries = definitions.flatMap((it) => listOf(nodeOf(it.definitions)?.definition));
+  return new Map(
+    // The metadata is left as text by the parser.
+    entries.map((it) => [
+      String(it['@id']),
+      /<(?:[\w-]+:)?title>([^<]+)</.exec(textOf(it.metadata))?.[1] ?? '',
+    ]),
+  );
 }
 
 /** Every OVAL id below a node, in attributes or text. */

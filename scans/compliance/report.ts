@@ -2,7 +2,8 @@
  * The compliance report: what the disk says and what the running system says, merged into one result per rule,
  * with waivers applied and the score. Pure. Decides which of two answers counts; never what a rule means.
  */
-import type { Content, Rule } from './content.ts';
+import { type Content, type Rule, rulePrefix } from './content.ts';
+import type { OwnResult } from './own.ts';
 import type { RuleResult } from './results.ts';
 
 /** An accepted deviation from one rule, as the hardening profile carries it. */
@@ -24,8 +25,10 @@ export interface ReportedRule {
   /** CIS section numbers. */
   sections: string[];
   result: RuleResult;
-  /** offline: from the mounted disk. booted: from the running system. */
-  judged: 'offline' | 'booted';
+  /** offline: from the mounted disk. booted: from the running system. own: Drover's check, the content has none. */
+  judged: 'offline' | 'booted' | 'own';
+  /** Why the rule does not apply, or what Drover's own check found; null where the content's result says it all. */
+  remark: string | null;
   /** What the disk alone had said, where the running system was asked; null otherwise. */
   offline: RuleResult | null;
   waiver: (Omit<Waiver, 'rule'> & { expired: boolean }) | null;
@@ -43,13 +46,13 @@ export interface ComplianceReport {
   /** Lower-case hex. */
   tailoringSha256: string;
   counts: Record<Exclude<RuleResult, 'notselected'>, number>;
-  judged: { offline: number; booted: number };
+  judged: { offline: number; booted: number; own: number };
   /** pass / (pass + fail); null when no rule passes or fails. */
   score: number | null;
   /** The same without the failures that a valid waiver covers. */
   scoreNetOfWaivers: number | null;
   waived: number;
-  /** Rules that should have an answer and have none (error, unknown), without a valid waiver. */
+  /** Rules without an answer (error, unknown, notchecked, not applicable for no stated reason) or a valid waiver. */
   unexplained: number;
   rules: ReportedRule[];
 }
@@ -81,9 +84,11 @@ export function mergeReport(input: {
   tailoringSha256: string;
   offline: ReadonlyMap<string, RuleResult> | null;
   booted: ReadonlyMap<string, RuleResult>;
+  /** Heard about rules the content does not check. */
+  own: ReadonlyMap<string, OwnResult>;
   waivers: readonly Waiver[];
 }): ComplianceReport {
-  const { content, offline, booted, at } = input;
+  const { content, offline, booted, own, at } = input;
   const missing = rulesForBoot(content, offline ?? new Map()).filter((id) => !booted.has(id));
   if (missing.length > 0) {
     throw new Error(
@@ -91,21 +96,21 @@ export function mergeReport(input: {
     );
   }
   const rules = [...(offline ?? booted)].map(([id, result]): ReportedRule => {
-    const { title, severity, sections }: Pick<Rule, 'title' | 'severity' | 'sections'> = content.rules.get(
+    const { title, severity, sections, conditions }: Omit<Rule, 'id' | 'liveProbes'> = content.rules.get(
       id,
-    ) ?? {
-      title: id,
-      severity: 'unknown',
-      sections: [],
-    };
+    ) ?? { title: id, severity: 'unknown', sections: [], conditions: [] };
     const live = booted.get(id);
+    const said = live ?? result;
+    const ours = said === 'notchecked' ? own.get(id) : undefined;
+    const applies = conditions.length > 0 ? `applies only where: ${conditions.join('; ')}` : null;
     return {
       id,
       title,
       severity,
       sections,
-      result: live ?? result,
-      judged: live ? 'booted' : 'offline',
+      result: ours?.result ?? said,
+      judged: ours ? 'own' : live ? 'booted' : 'offline',
+      remark: ours?.remark ?? (said === 'notapplicable' ? applies : null),
       offline: offline && live ? result : null,
       waiver: waiverOf(id, input.waivers, at),
     };
@@ -138,11 +143,12 @@ export function mergeReport(input: {
     judged: {
       offline: count((rule) => rule.judged === 'offline'),
       booted: count((rule) => rule.judged === 'booted'),
+      own: count((rule) => rule.judged === 'own'),
     },
     score: ratio(pass, fail),
     scoreNetOfWaivers: ratio(pass, fail - waived),
     waived,
-    unexplained: count((rule) => (rule.result === 'error' || rule.result === 'unknown') && !isWaived(rule)),
+    unexplained: count((rule) => isUnexplained(rule) && !isWaived(rule)),
     rules,
   };
 }
@@ -151,7 +157,8 @@ export function mergeReport(input: {
 const ratio = (pass: number, fail: number): number | null =>
   pass + fail === 0 ? null : Math.floor((pass / (pass + fail)) * 10_000) / 10_000;
 
-const rulePrefix = 'xccdf_org.ssgproject.content_rule_';
+const isUnexplained = ({ result, remark }: ReportedRule): boolean =>
+  ['error', 'unknown', 'notchecked'].includes(result) || (result === 'notapplicable' && remark === null);
 
 function waiverOf(id: string, waivers: readonly Waiver[], at: string): ReportedRule['waiver'] {
   const waiver = waivers.find(({ rule }) => rule === id || `${rulePrefix}${rule}` === id);

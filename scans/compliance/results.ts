@@ -6,6 +6,7 @@
  * passed, 2 when at least one failed or is unknown, 1 on an error.
  */
 import { XMLParser } from 'fast-xml-parser';
+import type { OwnResult } from './own.ts';
 
 export const ruleResults = [
   'pass',
@@ -38,6 +39,8 @@ export interface AuditAnswer {
 /** A run that counts, with its answer. */
 export interface RawAudit extends AuditRun {
   answer: AuditAnswer;
+  /** Drover's own checks, where the system was asked for them. */
+  own: ReadonlyMap<string, OwnResult>;
   /** How long oscap and its preparation took. */
   seconds: number;
 }

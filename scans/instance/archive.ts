@@ -6,6 +6,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { type BootObservation, parseCloudInit, unitNames } from '../boot-test.ts';
+import { type Answers, questions } from '../compliance/own.ts';
 import type { AuditRun } from '../compliance/results.ts';
 import { lastLine } from '../text.ts';
 
@@ -89,6 +90,16 @@ export async function auditIn({ said }: Archive): Promise<AuditRun & { seconds: 
     resultsXml: resultsXml ?? '',
     seconds: Number(await said('audit/seconds')),
   };
+}
+
+/** What the instance answered for Drover's own checks; a command that failed there is no answer. */
+export async function ownAnswersIn(archive: Archive): Promise<Answers> {
+  const answers = new Map<string, string>();
+  for (const name of Object.keys(questions)) {
+    const answer = await answerOf(archive, `own/${name}`).catch(() => null);
+    if (answer !== null) answers.set(name, answer);
+  }
+  return answers;
 }
 
 /**

@@ -12,6 +12,7 @@ import {
   auditWords,
   shell,
 } from '../compliance/oscap.ts';
+import { questions } from '../compliance/own.ts';
 
 /** inspect.sh's own work directory on the instance. */
 const work = '/run/drover';
@@ -32,5 +33,11 @@ export async function writeInputs(directory: string, inputs: AuditInputs): Promi
     readFile(inputs.contentPath).then((xml) => writeFile(join(directory, 'content.xml.gz'), gzipSync(xml))),
     writeFile(join(directory, 'apt.conf'), aptConfiguration),
     writeFile(join(directory, 'audit.sh'), `exec ${audit}\n`),
+    writeFile(
+      join(directory, 'questions'),
+      Object.entries(questions)
+        .map((question) => `${question.join(' ')}\n`)
+        .join(''),
+    ),
   ]);
 }

@@ -8,7 +8,7 @@
 #   complete  present when the script came to its end
 # An answer that could not be had is missing from the archive, or its .exit file is not 0.
 #
-# usage: inspect.sh INPUTS   (audit.sh, apt.conf, tailoring.xml, content.xml.gz); run by sudo -i
+# usage: inspect.sh INPUTS   (audit.sh, apt.conf, tailoring.xml, content.xml.gz, questions); run by sudo -i
 set -u
 inputs=$1
 work=/run/drover
@@ -37,6 +37,12 @@ for unit in $(cat "$state/failed" "$state/restarting" | cut -d ' ' -f 1); do
   ask "journal/$unit" journalctl -b --no-pager -o cat -n 20 -u "$unit"
 done
 ask kernel uname -r
+# Lines "NAME COMMAND": what Drover's own checks want to know.
+mkdir "$state/own"
+while read -r name command; do
+  # shellcheck disable=SC2086 # a command and its words
+  ask "own/$name" $command </dev/null
+done <"$inputs/questions"
 echo "${SUDO_UID:-}" >"$state/user-id"
 
 say "reading the package state"

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { Refused, reasonOf } from '../../pipeline/errors.ts';
-import type { Artifact, Verdict } from '../../pipeline/image.ts';
+import { type Artifact, codenames, type Verdict } from '../../pipeline/image.ts';
 import type { Progress } from '../../pipeline/report/progress.ts';
 import { changesOfPackages } from '../changes.ts';
 import {
@@ -19,15 +19,24 @@ import {
   checkUpdates,
   readUpdates,
 } from '../checks.ts';
+import { judgeAnswers } from '../compliance/own.ts';
 import { type RawAudit, readAudit } from '../compliance/results.ts';
 import { type Contents, linesOf } from '../contents.ts';
 import { dpkgInventory } from '../inventory.ts';
 import type { Check } from '../judge.ts';
 import { allSettled, type Outcome, outcomeOf, unwrap } from '../outcome.ts';
-import { codenames, conductScan, type ScanRequest } from '../request.ts';
+import { conductScan, type ScanRequest } from '../request.ts';
 import { parseRpmList, reportOfAdvisories } from '../rpm.ts';
 import { type CheckContext, type Finding, verdictOf, writeArtifact } from '../verdict.ts';
-import { type Archive, answerOf, auditIn, bootIn, leftoversIn, openArchive } from './archive.ts';
+import {
+  type Archive,
+  answerOf,
+  auditIn,
+  bootIn,
+  leftoversIn,
+  openArchive,
+  ownAnswersIn,
+} from './archive.ts';
 import { writeInputs } from './inputs.ts';
 
 export interface InstanceScanOptions extends ScanRequest {
@@ -121,7 +130,7 @@ async function archiveOf(
 
 async function rawAudit(archive: Archive): Promise<RawAudit> {
   const run = await auditIn(archive);
-  return { ...run, answer: readAudit(run) };
+  return { ...run, answer: readAudit(run), own: judgeAnswers(await ownAnswersIn(archive)) };
 }
 
 /** What measure() says of a mounted image, as the instance said it. */

@@ -60,6 +60,7 @@ describe('the benchmark', () => {
       severity: 'medium',
       sections: ['7.1.5'],
       liveProbes: [],
+      conditions: [],
     });
   });
   test('a rule about the running kernel needs the running system', () => {
@@ -73,6 +74,9 @@ describe('the benchmark', () => {
   });
   test('so does one that reads a file below /sys', () => {
     expect(live('apparmor_enforcing')).toEqual(['file below /proc, /sys or /run']);
+  });
+  test('says under which conditions a rule applies, in its own words', () => {
+    expect(content.rules.get(ssg('tmp_file_with_platform'))?.conditions).toEqual(['System has /tmp mounted']);
   });
   test('a file search that only starts at local mount points does not', () => {
     expect(live('no_unowned_files')).toEqual([]);
@@ -89,7 +93,7 @@ describe('the benchmark', () => {
 
 describe('the merged report', () => {
   const rule = (id: string, liveProbes: string[] = [], sections: string[] = []) =>
-    [id, { id, title: `Title of ${id}`, severity: 'medium', sections, liveProbes }] as const;
+    [id, { id, title: `Title of ${id}`, severity: 'medium', sections, liveProbes, conditions: [] as string[] }] as const;
   const content: Content = {
     rules: new Map([
       rule(ssg('static'), [], ['2.10']),
@@ -108,6 +112,7 @@ describe('the merged report', () => {
     [ssg('live'), 'pass'],
     [ssg('silent'), 'fail'],
   ]);
+  const manual = new Map([[ssg('manual'), { result: 'pass', remark: 'looked and found it good' } as const]]);
   const merge = (overrides: Partial<Parameters<typeof mergeReport>[0]> = {}) =>
     mergeReport({
       imageId: 'img-1',
@@ -119,6 +124,7 @@ describe('the merged report', () => {
       tailoringSha256: '0',
       offline,
       booted,
+      own: manual,
       waivers: [],
       ...overrides,
     });
@@ -136,10 +142,11 @@ describe('the merged report', () => {
     const byId = new Map(merge().rules.map((entry) => [entry.id, entry]));
     expect(byId.get(ssg('static'))).toMatchObject({ result: 'pass', judged: 'offline', offline: null });
     expect(byId.get(ssg('live'))).toMatchObject({ result: 'pass', judged: 'booted', offline: 'fail' });
-    expect(merge().judged).toEqual({ offline: 2, booted: 2 });
+    expect(byId.get(ssg('manual'))).toMatchObject({ result: 'pass', judged: 'own', offline: null });
+    expect(merge().judged).toEqual({ offline: 1, booted: 2, own: 1 });
   });
   test('scores pass against pass and fail', () => {
-    expect(merge()).toMatchObject({ score: 0.6666, scoreNetOfWaivers: 0.6666, waived: 0, unexplained: 0 });
+    expect(merge()).toMatchObject({ score: 0.75, scoreNetOfWaivers: 0.75, waived: 0, unexplained: 0 });
   });
   test('rounds the score down', () => {
     const many = new Map(
@@ -148,11 +155,11 @@ describe('the merged report', () => {
     expect(merge({ offline: many, booted: new Map() }).score).toBe(0.9999);
   });
   test('takes a waived failure out of the net score, on its last day too', () => {
-    expect(merge({ waivers: [waiver] })).toMatchObject({ score: 0.6666, scoreNetOfWaivers: 1, waived: 1 });
+    expect(merge({ waivers: [waiver] })).toMatchObject({ score: 0.75, scoreNetOfWaivers: 1, waived: 1 });
   });
   test('does not honour an expired waiver, and shows it', () => {
     const report = merge({ waivers: [{ ...waiver, expires: '2026-06-29' }] });
-    expect(report).toMatchObject({ scoreNetOfWaivers: 0.6666, waived: 0 });
+    expect(report).toMatchObject({ scoreNetOfWaivers: 0.75, waived: 0 });
     expect(report.rules.find(({ id }) => id === ssg('silent'))?.waiver).toMatchObject({
       owner: 'ada',
       expired: true,
@@ -167,7 +174,27 @@ describe('the merged report', () => {
     expect(() => merge({ booted: new Map([[ssg('live'), 'pass']]) })).toThrow('was not asked about 1 rules');
   });
   test('has no score when nothing passes or fails', () => {
-    expect(merge({ offline: new Map([[ssg('manual'), 'notchecked']]), booted: new Map() }).score).toBeNull();
+    const none = { offline: new Map([[ssg('manual'), 'notchecked' as const]]), booted: new Map() };
+    expect(merge({ ...none, own: new Map() }).score).toBeNull();
+  });
+  test("counts a rule nobody checked as unexplained, the content's checks and ours", () => {
+    expect(merge({ own: new Map() }).unexplained).toBe(1);
+  });
+  test('hears no check of ours where the content has one', () => {
+    const own = new Map([[ssg('silent'), { result: 'pass', remark: 'we know better' } as const]]);
+    const silent = merge({ own }).rules.find(({ id }) => id === ssg('silent'));
+    expect(silent).toMatchObject({ result: 'fail', judged: 'booted', remark: null });
+  });
+  test('says why a rule does not apply, and counts one that gives no reason as unexplained', () => {
+    const rules = new Map(content.rules);
+    rules.set(ssg('static'), { ...rules.get(ssg('static'))!, conditions: ['Package gdm is installed'] });
+    const not = new Map(offline).set(ssg('static'), 'notapplicable');
+    const reasoned = merge({ content: { rules }, offline: not });
+    expect(reasoned.unexplained).toBe(0);
+    expect(reasoned.rules.find(({ id }) => id === ssg('static'))?.remark).toBe(
+      'applies only where: Package gdm is installed',
+    );
+    expect(merge({ offline: not }).unexplained).toBe(1);
   });
   test('orders rules by section as numbers', () => {
     expect(merge().rules.map(({ sections }) => sections[0])).toEqual(['2.9', '2.10', undefined, undefined]);
