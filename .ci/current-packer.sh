@@ -50,7 +50,7 @@ validate() {
     *) set -- -var packer="$here/packer" -var disk="$work/disk.raw" -var data_stream=ds.xml -var profile=p \
       -var seed="$work" -var output_directory="$work/output" -var image_name=test ;;
   esac
-  for distribution in debian-12 amazon-linux-2023; do
+  for distribution in debian-12 debian-13 amazon-linux-2023; do
     "$cache/packer-$packer" validate -only="$source" -var inputs="$work" -var region=eu-central-1 \
       -var ssh_private_key_file="$work/key" -var distribution="$distribution" "$@" "$template" >"$work/log" ||
       { cat "$work/log"; exit 1; }

@@ -7,6 +7,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { doctor } from './cli/doctor.ts';
 import { evidenceExport, evidenceVerify } from './cli/evidence.ts';
 import { report } from './cli/failure.ts';
+import { hardenDiff } from './cli/harden.ts';
 import { plan } from './cli/plan.ts';
 import { policyTest } from './cli/policy.ts';
 import { recover } from './cli/recover.ts';
@@ -105,6 +106,12 @@ for (const [name, description] of [
     one.addOption(fault());
   }
 }
+
+const harden = program.command('harden').description('hardening profiles');
+command(harden, 'diff', 'what two profiles, or two versions of the content, ask differently', hardenDiff)
+  .argument('<one>', 'FILE, FILE@CONTENT-VERSION or FILE#PROFILE')
+  .argument('<two>', 'the same')
+  .option('--role <name>', 'as which role of theirs', 'base');
 
 const evidence = program
   .command('evidence')

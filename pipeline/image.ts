@@ -3,7 +3,14 @@
  * only append verdicts about it. The record is journaled (`image.built`) and exported as evidence.
  */
 
-export type Distribution = 'debian-12' | 'amazon-linux-2023';
+export const distributions = ['debian-12', 'debian-13', 'amazon-linux-2023'] as const;
+export type Distribution = (typeof distributions)[number];
+
+/** Debian's releases, as its archive names them. */
+export const codenames: Partial<Record<Distribution, string>> = {
+  'debian-12': 'bookworm',
+  'debian-13': 'trixie',
+};
 
 /** A file that is part of a release, addressed by content. `path` is relative to the release's directory. */
 export interface Artifact {

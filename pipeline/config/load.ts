@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { type Document, isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { Refused, reasonOf } from '../errors.ts';
+import { codenames } from '../image.ts';
 import { type Config, configSchema } from './schema.ts';
 
 type Path = readonly PropertyKey[];
@@ -122,7 +123,7 @@ function crossCheck(config: Config): Problem[] {
   if (config.cloud === 'aws' && config.image.builder === 'local') {
     problems.push({ path: ['image', 'builder'], message: 'cloud: aws needs builder: amazon-ebs' });
   }
-  if (config.image.builder === 'local' && config.image.distribution !== 'debian-12') {
+  if (config.image.builder === 'local' && !codenames[config.image.distribution]) {
     problems.push({
       path: ['image', 'distribution'],
       message: `${config.image.distribution} can only be built as amazon-ebs: Amazon publishes no local base`,

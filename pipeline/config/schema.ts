@@ -4,6 +4,7 @@
  * sizes are a number of instances or a percentage of the group's desired capacity.
  */
 import { z } from 'zod';
+import { distributions } from '../image.ts';
 import { duration } from './duration.ts';
 import {
   consulDrain,
@@ -211,12 +212,15 @@ export const configSchema = z.strictObject({
     .default('eu-central-1'),
   image: z.strictObject({
     name,
-    distribution: z.enum(['debian-12', 'amazon-linux-2023']).default('debian-12'),
+    distribution: z.enum(distributions).default('debian-12'),
     builder: z.enum(['local', 'amazon-ebs']).default('local').meta({
       description: 'local: a qcow2 disk built on this machine; amazon-ebs: an AMI built in the region',
     }),
     role: name.default('base'),
     hardening: z.string().default('hardening/cis-level1-server.yaml').meta({ description: 'profile file' }),
+    profile: name.optional().meta({
+      description: "another profile of the same content, e.g. cis_level2_server; default: the file's",
+    }),
     policies: z.string().default('scans/policies.yaml').meta({ description: 'policy file' }),
     budget: z
       .string()

@@ -5,6 +5,7 @@
  * added. Unknown record types are not: a reader that skips a record may miss the one that matters.
  */
 import { z } from 'zod';
+import { distributions } from '../image.ts';
 import type { EntryOf, EntryType } from './records.ts';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'not a SHA-256');
@@ -44,7 +45,7 @@ const image = z.looseObject({
   schema: z.literal('drover/image@1'),
   id: text,
   name: text,
-  distribution: z.enum(['debian-12', 'amazon-linux-2023']),
+  distribution: z.enum(distributions),
   role: text,
   architecture: z.literal('x86_64'),
   release: text,

@@ -47,7 +47,13 @@ async function buildLocally(context: ReleaseContext, hardening: Hardening): Prom
   const directory = directoryOf(context);
   const name = imageName(context);
   const base = await progress.step('base disk', (step) =>
-    ensureBaseDisk({ distribution: 'debian-12', cacheDir: cacheDirectory, clock, progress: step, signal }),
+    ensureBaseDisk({
+      distribution: context.config.image.distribution,
+      cacheDir: cacheDirectory,
+      clock,
+      progress: step,
+      signal,
+    }),
   );
   const built = await progress.step('packer', (step) =>
     buildLocalImage({
