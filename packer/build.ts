@@ -161,7 +161,7 @@ export async function provisionersDigest(): Promise<string> {
  * What the provisioners find at $DROVER_INPUTS (`place` inside the image). Packages come from this machine's own
  * mirror during the build; the image's sources are left alone.
  */
-async function writeInputs(
+export async function writeInputs(
   directory: string,
   place: string,
   { tailoring, suites, signal }: { tailoring: Tailoring; suites: string[]; signal: AbortSignal | undefined },

@@ -93,7 +93,10 @@ describe('the benchmark', () => {
 
 describe('the merged report', () => {
   const rule = (id: string, liveProbes: string[] = [], sections: string[] = []) =>
-    [id, { id, title: `Title of ${id}`, severity: 'medium', sections, liveProbes, conditions: [] as string[] }] as const;
+    [
+      id,
+      { id, title: `Title of ${id}`, severity: 'medium', sections, liveProbes, conditions: [] as string[] },
+    ] as const;
   const content: Content = {
     rules: new Map([
       rule(ssg('static'), [], ['2.10']),

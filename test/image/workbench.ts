@@ -1,0 +1,104 @@
+/**
+ * What the image tests and the hardening benchmark work on: the real base disk, the real content and the project's
+ * profile, and a disk they may break. Real root, real mounts; everything is in one directory that is removed.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Content, ensureContent } from '../../hardening/content.ts';
+import { loadProfile, type Profile } from '../../hardening/profile.ts';
+import { type BaseDisk, ensureBaseDisk } from '../../packer/base-disk.ts';
+import { type Clock, wallClock } from '../../pipeline/clock.ts';
+import { plainProgress } from '../../pipeline/report/terminal.ts';
+import { auditOffline } from '../../scans/compliance/offline.ts';
+import { type RuleResult, readAudit } from '../../scans/compliance/results.ts';
+import { provideScannerDisk, type ScannerDisk } from '../../scans/scanner-disk.ts';
+
+export const clock: Clock = wallClock;
+export const progress = plainProgress(clock, (line) => process.stderr.write(`${line}\n`));
+export const cacheDir = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'drover');
+
+export interface Workbench {
+  directory: string;
+  profile: Profile;
+  content: Content;
+  dataStream: string;
+  base: BaseDisk;
+  scanner: ScannerDisk;
+  remove(): void;
+}
+
+export async function openWorkbench(profileFile = 'cis-level1-server.yaml'): Promise<Workbench> {
+  if (process.getuid?.() !== 0) throw new Error('needs root: disks are mounted and entered');
+  const directory = mkdtempSync(join(tmpdir(), 'drover-image-'));
+  const profile = loadProfile(join(import.meta.dirname, '../../hardening', profileFile));
+  const content = await ensureContent({ content: profile.content, cacheDir, progress });
+  const { distribution } = profile.content;
+  const base = await ensureBaseDisk({ distribution, cacheDir, clock, progress });
+  const scanner = await provideScannerDisk({ codename: base.suites[0]!, cacheDir });
+  return {
+    directory,
+    profile,
+    content,
+    dataStream: readFileSync(content.file, 'utf8'),
+    base,
+    scanner,
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+/** Mounts the disk's root file system for as long as `work` takes. */
+export async function withRoot<T>(
+  bench: Workbench,
+  disk: string,
+  how: 'ro' | 'rw',
+  work: (root: string) => T | Promise<T>,
+): Promise<T> {
+  const root = mkdtempSync(join(bench.directory, 'root-'));
+  // noload: a read-only look replays no journal.
+  const options = how === 'ro' ? 'ro,noload,loop,offset=1048576' : 'loop,offset=1048576';
+  execFileSync('mount', ['-t', 'ext4', '-o', options, disk, root]);
+  try {
+    return await work(root);
+  } finally {
+    execFileSync('umount', [root]);
+  }
+}
+
+/** The content's answers about a disk that is not booted, by rule name. */
+export async function auditDisk(
+  bench: Workbench,
+  disk: string,
+  tailoring: { path: string; profileId: string },
+): Promise<Map<string, RuleResult>> {
+  const directory = mkdtempSync(join(bench.directory, 'audit-'));
+  mkdirSync(directory, { recursive: true });
+  const run = await withRoot(bench, disk, 'ro', (root) =>
+    auditOffline({
+      contentPath: bench.content.file,
+      tailoringPath: tailoring.path,
+      profileId: tailoring.profileId,
+      root,
+      scannerDiskPath: bench.scanner.path,
+      directory,
+    }),
+  );
+  return new Map([...readAudit(run).results].map(([id, result]) => [id.replace(/^.*_rule_/, ''), result]));
+}
+
+/**
+ * Path, kind, owner, mode, size and SHA-256 of every file, and the time of its last change: two equal manifests are
+ * two equal file systems. Directories have no time here: a look into one may not be told from a change.
+ */
+export function manifestOf(root: string): string[] {
+  const list =
+    'find . -xdev ! -type d -printf "%p %y %U:%G %m %s %T@ %l\\n" -o -type d -printf "%p %y %U:%G %m\\n"';
+  const sums = 'find . -xdev -type f -print0 | xargs -0 sha256sum';
+  const output = execFileSync('sh', ['-c', `${list}; ${sums}`], {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 256 * 1024 ** 2,
+  });
+  return output.trimEnd().split('\n').sort();
+}
