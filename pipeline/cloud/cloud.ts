@@ -90,8 +90,8 @@ export interface GroupObservation {
   healthCheckType: string;
   targetGroups: string[];
   warmPool: boolean;
-  /** Lifecycle hook names by transition. */
-  hooks: { launching: string[]; terminating: string[] };
+  /** Lifecycle hook names by transition, and how long each waits for a sign of life. */
+  hooks: { launching: string[]; terminating: string[]; heartbeatMs: Record<string, number> };
   tags: Record<string, string>;
   instances: InstanceObservation[];
   /**
@@ -205,6 +205,13 @@ export interface Cloud {
     instances: readonly string[],
     options: { decrementDesired: boolean },
   ): Promise<string[]>;
+
+  /**
+   * For instances that wait behind a lifecycle hook: gives them the hook's time anew, or lets them go on (CONTINUE).
+   * One that does not wait there any more is not an error.
+   */
+  extendLifecycleActions(group: string, hook: string, instances: readonly string[]): Promise<void>;
+  completeLifecycleActions(group: string, hook: string, instances: readonly string[]): Promise<void>;
 
   /** Starts connection draining. Idempotent. */
   deregisterTargets(targetGroup: string, instances: readonly string[]): Promise<void>;

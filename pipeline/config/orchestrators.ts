@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { duration } from './duration.ts';
 
 /** Every drain has its deadline, and what happens then. */
-const deadlines = {
+export const deadlines = {
   deadline: duration.default('5m'),
   on_deadline: z.enum(['fail', 'skip', 'force']).default('fail'),
 };
@@ -53,8 +53,8 @@ export const kubernetesDrain = z
   })
   .meta({ description: 'cordon the node and evict its pods; DaemonSet and mirror pods stay' });
 
-export /** It stands in the journal and the evidence: no user, no password. */
-const serviceUrl = z
+/** It stands in the journal and the evidence: no user, no password. */
+export const serviceUrl = z
   .string()
   .refine(
     (text) => URL.canParse(text) && /^https?:\/\/[^@]+$/.test(text),

@@ -8,6 +8,7 @@ import { distributions } from '../image.ts';
 import { duration } from './duration.ts';
 import {
   consulDrain,
+  deadlines,
   kubernetesDrain,
   kubernetesGate,
   nomadDrain,
@@ -110,28 +111,42 @@ const gate = z.discriminatedUnion('type', [
   kubernetesGate,
 ]);
 
+const commandDrain = z
+  .strictObject({ type: z.literal('command'), name, argv: z.array(z.string()).min(1), ...deadlines })
+  .meta({ description: 'run until exit 0; 75 (EX_TEMPFAIL) means not yet; anything else fails' });
+const httpHookDrain = z
+  .strictObject({
+    type: z.literal('http-hook'),
+    name,
+    url: serviceUrl,
+    ...tokenSource,
+    timeout: duration.default('10s').meta({ description: 'of one request' }),
+    ...deadlines,
+  })
+  .refine(...oneToken)
+  .meta({
+    description:
+      'POST the instance as JSON until a 2xx; 202, 409, 423, 425, 429 and 503 mean not yet, anything else fails',
+  });
+
 const drain = z.discriminatedUnion('type', [
   z
-    .strictObject({
-      type: z.literal('target-group'),
-      deadline: duration.default('5m'),
-      on_deadline: z.enum(['fail', 'skip', 'force']).default('fail'),
-    })
+    .strictObject({ type: z.literal('target-group'), ...deadlines })
     .meta({ description: 'deregister from every target group, wait until no longer draining' }),
-  z
-    .strictObject({
-      type: z.literal('command'),
-      name,
-      argv: z.array(z.string()).min(1),
-      deadline: duration.default('5m'),
-      on_deadline: z.enum(['fail', 'skip', 'force']).default('fail'),
-    })
-    .meta({ description: 'run until exit 0; 75 (EX_TEMPFAIL) means not yet; anything else fails' }),
+  commandDrain,
+  httpHookDrain,
   kubernetesDrain,
   nomadDrain,
   vaultDrain,
   consulDrain,
 ]);
+
+const handover = z.strictObject({
+  hook: z.string().min(1).max(255).meta({ description: 'a termination lifecycle hook of the group' }),
+  until: z
+    .discriminatedUnion('type', [commandDrain, httpHookDrain])
+    .meta({ description: 'asked about each instance that waits behind the hook; what it says decides' }),
+});
 
 const strategy = z.discriminatedUnion('type', [
   z
@@ -166,6 +181,9 @@ const rolloutKeys = {
   passes: z.int().min(1).max(20).meta({ description: 'consecutive passes that make an instance serving' }),
   gate_deadline: duration.meta({ description: 'an instance that has not passed by then fails the rollout' }),
   drain: z.array(drain).meta({ description: 'in this order, before an instance is terminated' }),
+  handover: handover.meta({
+    description: 'after termination: Drover keeps the hook waiting until the work is done, then completes it',
+  }),
   protected_instances: held.meta({ description: 'instances protected from scale-in' }),
   standby_instances: held.meta({ description: 'instances in Standby' }),
   soak: duration.meta({ description: 'after a wave is replaced, its gates must hold this long' }),
@@ -185,6 +203,7 @@ const rollout = z.strictObject({
   passes: rolloutKeys.passes.default(3),
   gate_deadline: rolloutKeys.gate_deadline.default('10m'),
   drain: rolloutKeys.drain.default([{ type: 'target-group', deadline: '5m', on_deadline: 'fail' }]),
+  handover: rolloutKeys.handover.optional(),
   protected_instances: rolloutKeys.protected_instances.default('wait'),
   standby_instances: rolloutKeys.standby_instances.default('wait'),
   soak: rolloutKeys.soak.default('5m'),
@@ -287,6 +306,7 @@ export const configSchema = z.strictObject({
 
 export type Config = z.output<typeof configSchema>;
 export type GateConfig = z.output<typeof gate>;
+export type HandoverConfig = z.output<typeof handover>;
 export type DrainConfig = z.output<typeof drain>;
 export type StrategyConfig = z.output<typeof strategy>;
 export type RolloutOverrides = z.output<typeof rolloutOverrides>;

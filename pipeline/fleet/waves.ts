@@ -41,6 +41,10 @@ export function planWaves(config: Config, environment: Environment, emergency: b
         passes: settings.passes,
         gateDeadlineMs: durationMs(settings.gate_deadline),
         drain: settings.drain.map(drainSpec),
+        handover: settings.handover && {
+          hook: settings.handover.hook,
+          until: drainSpec(settings.handover.until),
+        },
         protectedInstances: settings.protected_instances,
         standbyInstances: settings.standby_instances,
         soakMs: durationMs(settings.soak),
@@ -69,8 +73,11 @@ function strategySpec(strategy: StrategyConfig): StrategySpec {
 const allowance = (size: Size): Allowance =>
   typeof size === 'number' ? { instances: size } : { fraction: Number.parseInt(size, 10) / 100 };
 
-function drainSpec({ deadline, ...drain }: DrainConfig): DrainSpec {
-  return { ...drain, deadlineMs: durationMs(deadline) } as DrainSpec;
+function drainSpec<T extends DrainConfig['type']>({
+  deadline,
+  ...drain
+}: Extract<DrainConfig, { type: T }>): Extract<DrainSpec, { type: T }> {
+  return { ...drain, deadlineMs: durationMs(deadline) } as unknown as Extract<DrainSpec, { type: T }>;
 }
 
 /** The schema has already checked the notation, so anything else here is a bug. */

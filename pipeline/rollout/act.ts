@@ -148,6 +148,10 @@ async function perform(
       return cloud.updateGroup(name, action.change);
     case 'widen':
       return;
+    case 'heartbeat':
+      return cloud.extendLifecycleActions(name, action.hook, action.instances);
+    case 'complete':
+      return cloud.completeLifecycleActions(name, action.hook, action.instances);
     case 'drain':
     case 'undrain': {
       // A victim that had passed its last step has none to undo but that one.

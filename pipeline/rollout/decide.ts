@@ -17,6 +17,7 @@ import type { GroupChange, InstanceObservation } from '../cloud/cloud.ts';
 import { provenSince, widen } from './canary.ts';
 import { abandon, advance } from './drainage.ts';
 import { failureOf, shortage } from './failure.ts';
+import { handOver, openHandovers } from './handover.ts';
 import { outdated, standby } from './members.ts';
 import { perceive } from './perceive.ts';
 import type { Action, Assignment, Decision, Memory, Snapshot } from './state.ts';
@@ -47,14 +48,17 @@ export function decide(assignment: Assignment, snapshot: Snapshot, previous: Mem
 
   const view = look(assignment, snapshot, advanced);
   const moves = unevenness(snapshot, advanced, view);
+  const { handovers, actions: handing, failure: unhanded } = handOver(assignment, snapshot, advanced);
+  if (unhanded) return ended('failed', assignment, { ...advanced, handovers }, before, unhanded);
   const canary = { ...advanced.canary, provenSince: provenSince(advanced, view, snapshot.now) };
-  const memory = { ...advanced, canary, evened: advanced.evened || moves > 0 };
+  const memory = { ...advanced, handovers, canary, evened: advanced.evened || moves > 0 };
   const raised = Math.max(view.desired, desiredGoal(view, view.active + moves));
   const actions = [
     ...setUp(assignment, snapshot, memory, view, raised),
     ...abandon(released, 'it need not be replaced any more'),
     ...drainage.start,
     ...terminations(assignment, snapshot, view, drainage.ready, raised),
+    ...handing,
     ...widen(assignment, memory, view, snapshot.now),
     ...(raised === view.desired ? giveBack(snapshot, memory, view) : []),
   ];
@@ -262,9 +266,11 @@ function conclude(
     ...view.waiting.map(({ id }) => `${id} is protected or in Standby and on the previous image`),
     ...view.unproven.map(({ id }) => `${id}: ${memory.instances[id]?.reason ?? 'not seen yet'}`),
     ...(view.staying.length < view.desired ? [shortage(snapshot, view)] : []),
+    ...(openHandovers(memory) === 0 ? [] : [`${openHandovers(memory)} wait behind a termination hook`]),
     ...(memory.canary.provenSince === null ? [] : [`the canary of ${view.limit} soaks`]),
   ];
-  const complete = actions.length === 0 && isSettled(view) && !isPaused(memory);
+  const isOver = isSettled(view) && !isPaused(memory) && openHandovers(memory) === 0;
+  const complete = actions.length === 0 && isOver;
   if (!complete) return { actions, memory, status: 'rolling', reasons, sizes };
   const replaced = { ...memory, replacedAt: memory.replacedAt ?? snapshot.now };
   if (!snapshot.soaked) return { actions, memory: replaced, status: 'replaced', reasons, sizes };

@@ -10,13 +10,21 @@ import type { Action, Memory, Owed } from './state.ts';
 /** Reads may be stale for a moment just after a call; what three ticks in a row show is no echo. */
 export const sightings = 3;
 
+const repeatable: ReadonlySet<Action['type']> = new Set([
+  'drain',
+  'undrain',
+  'widen',
+  'heartbeat',
+  'complete',
+]);
+
 /**
  * Memory after a call whose outcome is unknown. What it may have changed is owed from now on, because giving back
  * too much does no harm; whether it moved desired or ended instances must be seen first. Starting and aborting a
- * drain and ending a canary are idempotent, so they are simply done again.
+ * drain, ending a canary and answering for a hook are idempotent, so they are simply done again.
  */
 export function doubted(memory: Memory, key: string, action: Action): Memory {
-  if (action.type === 'drain' || action.type === 'undrain' || action.type === 'widen') return memory;
+  if (repeatable.has(action.type)) return memory;
   const { owed } = memory;
   const after = owedAfter(owed, action);
   const least: Owed = {
@@ -68,9 +76,7 @@ function carriedOutOf(action: Action, group: GroupObservation): Action | null {
       const gone = action.instances.filter((id) => !present.has(id));
       return gone.length > 0 ? { ...action, instances: gone } : null;
     }
-    case 'drain':
-    case 'undrain':
-    case 'widen':
+    default:
       return null;
   }
 }

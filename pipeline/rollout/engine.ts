@@ -9,6 +9,7 @@ import { baselineOf, missingGroup } from './baseline.ts';
 import { drive, type Ending, type RolloutDeps, rest } from './drive.ts';
 import { refusalLimit } from './failure.ts';
 import { withSteps } from './group-steps.ts';
+import { requireHook } from './handover.ts';
 import { freshMemory } from './owed.ts';
 import { firstPace, nextPace } from './pace.ts';
 import { recalled } from './recall.ts';
@@ -39,10 +40,11 @@ export async function runWave(
   const names = wave.groups.map(({ group }) => group);
   const groups = await cloud.observe([...new Set([...names, ...fleet])], 0);
   const observed = new Map(groups.map((group) => [group.name, group]));
-  for (const name of names) {
-    const group = observed.get(name);
-    if (!group) throw missingGroup(name, wave.environment, wave.name);
+  for (const spec of wave.groups) {
+    const group = observed.get(spec.group);
+    if (!group) throw missingGroup(spec.group, wave.environment, wave.name);
     refuseForeign(group, journal.release);
+    requireHook(spec, group);
   }
 
   const { environment, name } = wave;

@@ -10,6 +10,7 @@ export const freshMemory = (desired: number, now: number): Memory => ({
   owed: { wanted: desired, expected: desired, max: null, suspended: [], tagged: false },
   instances: {},
   drains: {},
+  handovers: {},
   shortSince: null,
   losses: { count: 0, last: '' },
   pause: unpaused,
@@ -28,6 +29,10 @@ export function applied(memory: Memory, action: Action): Memory {
   switch (action.type) {
     case 'drain':
       return { ...memory, owed, drains: begun(memory, action.step, action.instances) };
+    case 'heartbeat':
+      return { ...memory, handovers: handled(memory, action.instances, { beatAt: action.at }) };
+    case 'complete':
+      return { ...memory, handovers: handled(memory, action.instances, { isCompleted: true }) };
     case 'widen':
       return { ...memory, canary: { provenSince: null, isOver: true } };
     case 'undrain':
@@ -47,6 +52,17 @@ export function applied(memory: Memory, action: Action): Memory {
     default:
       return { ...memory, owed };
   }
+}
+
+function handled(
+  { handovers }: Memory,
+  ids: string[],
+  change: Partial<Memory['handovers'][string]>,
+): Memory['handovers'] {
+  const changed = ids.flatMap((id) =>
+    handovers[id] ? [[id, { ...handovers[id], ...change }] as const] : [],
+  );
+  return { ...handovers, ...Object.fromEntries(changed) };
 }
 
 function begun(memory: Memory, step: number, ids: string[]): Memory['drains'] {

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { Cloud, GroupObservation, InstanceObservation } from '../cloud/cloud.ts';
 import { Refused } from '../errors.ts';
 import { missingGroup, withoutTemplate } from './baseline.ts';
+import { requireHook } from './handover.ts';
 import { drainNotices } from './kubernetes/preflight.ts';
 import { leaving, standby, warmed } from './members.ts';
 import type { GroupSpec, WaveSpec } from './spec.ts';
@@ -42,6 +43,7 @@ export async function preflight(
     const group = observed.get(spec.group);
     if (!group) throw missingGroup(spec.group, spec.environment, spec.wave);
     requireRollable(group);
+    requireHook(spec, group);
     const staying = group.instances.filter((instance) => !leaving(instance) && !warmed(instance));
     const replaced = staying.filter(({ imageId }) => image === null || imageId !== image.id);
     const surge = surgeOf(spec.surge, group.desired);

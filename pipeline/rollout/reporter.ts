@@ -36,6 +36,8 @@ export function createReporter(journal: Journal, assignment: Assignment, progres
         const drain = snapshot.drains[instance.id];
         if (gates && onTrial(assignment, instance)) await answered(instance.id, gates);
         if (drain) await answered(instance.id, drain);
+        const handover = snapshot.handovers[instance.id];
+        if (handover) await answered(instance.id, handover);
       }
       // Without such gates there is nothing to say.
       if (snapshot.groupAnswer.reason) await answered(group, snapshot.groupAnswer);

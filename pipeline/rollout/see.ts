@@ -10,9 +10,11 @@ import type { AlarmReading } from './gates/alarms.ts';
 import { askInTurn, askObserved, combined, questionsOf, standingOf } from './gates/gates.ts';
 import { askGroup } from './gates/group.ts';
 import { inService } from './gates/in-service.ts';
+import { waitsBehindHook } from './handover.ts';
 import type { Http } from './http.ts';
 import { counted, onTrial } from './members.ts';
 import type { Questions, Reply } from './questions.ts';
+import type { DrainSpec } from './spec.ts';
 import type { Answer, Assignment, Memory, Snapshot } from './state.ts';
 
 /** What a tick looks with. */
@@ -43,8 +45,17 @@ export function see(
       return answer ? [[instance.id, answer]] : [];
     }),
   );
+  const handovers = Object.fromEntries(
+    group.instances
+      .filter((instance) => waitsBehindHook(instance) && !memory.handovers[instance.id]?.isCompleted)
+      .flatMap((instance) => {
+        const { handover } = assignment.spec;
+        if (!handover) return [];
+        return [[instance.id, progressOf(eyes, assignment, group, instance, handover.until, 'handover')]];
+      }),
+  );
   const groupAnswer = askGroup(assignment, eyes.alarms, eyes);
-  return { now: eyes.clock.now(), group, answers, groupAnswer, drains, soaked };
+  return { now: eyes.clock.now(), group, answers, groupAnswer, drains, handovers, soaked };
 }
 
 function gatesOn(
@@ -72,18 +83,29 @@ function gatesOn(
 }
 
 function drainOn(
-  { cloud, clock, http, questions }: Eyes,
-  { spec, release }: Assignment,
+  eyes: Eyes,
+  assignment: Assignment,
   memory: Memory,
   group: GroupObservation,
   instance: InstanceObservation,
 ): Answer | null {
   const { step } = memory.drains[instance.id]!;
-  const drainSpec = spec.drain[step];
-  if (!drainSpec) return null;
-  const drain = drainOf(drainSpec);
+  const drain = assignment.spec.drain[step];
+  return drain ? progressOf(eyes, assignment, group, instance, drain, `drain ${step}`) : null;
+}
+
+/** How far a drain of the instance is. `what` tells the questions about it apart. */
+function progressOf(
+  { cloud, clock, http, questions }: Eyes,
+  { release }: Assignment,
+  group: GroupObservation,
+  instance: InstanceObservation,
+  spec: DrainSpec,
+  what: string,
+): Answer {
+  const drain = drainOf(spec);
   if ('seen' in drain) return drain.seen(instance);
-  const reply = questions.ask(`drain ${instance.id} ${step}`, (signal) =>
+  const reply = questions.ask(`${what} ${instance.id}`, (signal) =>
     drain.poll({ cloud, clock, http, release, group, signal }, instance),
   );
   return standingOf(reply, drain.name);

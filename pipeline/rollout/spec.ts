@@ -34,6 +34,8 @@ export interface GroupSpec {
   passes: number;
   gateDeadlineMs: number;
   drain: DrainSpec[];
+  /** Work that goes on behind a termination hook: handover.ts. */
+  handover?: { hook: string; until: Extract<DrainSpec, { type: 'command' | 'http-hook' }> } | undefined;
   /**
    * What to do about instances protected from scale-in, and about those in Standby: `wait` for a person or the
    * application to release them (until the deadline), `ignore` them (they keep their image), or `replace` them

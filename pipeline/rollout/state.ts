@@ -47,6 +47,8 @@ export interface Snapshot {
   groupAnswer: Answer;
   /** The answer of the drain step under way by instance id. */
   drains: Record<string, Answer>;
+  /** What is said of the work of instances that wait behind a hook, by id. */
+  handovers: Record<string, Answer>;
   /** The soak is over: what is left of the engine's marks may be removed. */
   soaked: boolean;
 }
@@ -102,6 +104,8 @@ export interface Memory {
   instances: Record<string, InstanceMemory>;
   /** Victims by instance id. */
   drains: Record<string, DrainMemory>;
+  /** Instances waiting behind the hook Drover was given: since when, the last heartbeat sent, the hook completed. */
+  handovers: Record<string, { since: number; beatAt: number | null; isCompleted: boolean }>;
   /** Since when fewer instances exist than desired without a new one appearing. */
   shortSince: number | null;
   /** Instances on the target version that died under Auto Scaling's hands. */
@@ -141,6 +145,8 @@ export type Action = { why: string } & (
   | { type: 'terminate'; instances: string[]; decrement: boolean; wanted: number }
   /** Nothing is called: from its outcome on the canary's limit is lifted, also for a process that resumes. */
   | { type: 'widen' }
+  | { type: 'heartbeat'; hook: string; instances: string[]; at: number }
+  | { type: 'complete'; hook: string; instances: string[] }
   | { type: 'resume'; processes: string[] }
   | { type: 'untag'; keys: string[] }
 );

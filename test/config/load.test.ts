@@ -95,6 +95,18 @@ describe('a configuration that cannot be meant', () => {
   });
 
   test.each([
+    ['drain: [{ type: http-hook, name: a, url: "ftp://x" }]', /drain\.0\.url: write an http or https URL/],
+    [
+      'drain: [{ type: http-hook, name: a, url: "http://x", token_env: A, token_file: b }]',
+      /one of `token_env`/,
+    ],
+    ['handover: { hook: h }', /handover\.until: missing/],
+    ['handover: { hook: h, until: { type: target-group } }', /handover\.until(\.type)?: /],
+  ])('%s is refused with its place', (keys, pattern) => {
+    expect(complaint(changed('passes: 2', `passes: 2\n  ${keys}`))).toMatch(pattern);
+  });
+
+  test.each([
     ['canary', /strategy: /],
     ['{ type: blue-green }', /strategy(\.type)?: /],
     ['{ type: canary, size: 0 }', /strategy\.size: a canary has at least one instance/],

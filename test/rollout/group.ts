@@ -54,7 +54,7 @@ export const group = (
   healthCheckType: 'EC2',
   targetGroups: [targetGroup],
   warmPool: false,
-  hooks: { launching: [], terminating: [] },
+  hooks: { launching: [], terminating: [], heartbeatMs: {} },
   tags: {},
   instances,
   failedActivities: [],
@@ -87,6 +87,7 @@ export interface Given {
   expected?: number;
   memory?: Partial<Memory>;
   drains?: Record<string, Answer>;
+  handovers?: Record<string, Answer>;
   groupAnswer?: Answer;
   now?: number;
   soaked?: boolean;
@@ -113,6 +114,7 @@ export function decideOn(task: Assignment, seen: GroupObservation, given: Given 
     answers,
     groupAnswer: given.groupAnswer ?? { status: 'passed', source: 'gates', reason: '' },
     drains: given.drains ?? {},
+    handovers: given.handovers ?? {},
     soaked: given.soaked ?? false,
   };
   const decision = decide(task, snapshot, memory);

@@ -10,6 +10,7 @@ import { type AwsOptions, connect } from './clients.ts';
 import { clusterTokens } from './cluster-token.ts';
 import { groupMutations } from './groups.ts';
 import { images } from './images.ts';
+import { lifecycleActions } from './lifecycle-actions.ts';
 import { observer } from './observe.ts';
 
 export type { AwsOptions } from './clients.ts';
@@ -32,6 +33,7 @@ export function createAwsCloud(options: AwsOptions): Cloud {
     alarms: alarmReader(connection),
     ...images(connection),
     ...groupMutations(connection),
+    ...lifecycleActions(connection),
     clusterToken: clusterTokens(options),
   };
 }

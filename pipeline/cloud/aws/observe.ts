@@ -120,7 +120,10 @@ export function observer(connection: Connection): Cloud['observe'] {
       LifecycleHooks.filter(
         (hook) => hook.LifecycleTransition === `autoscaling:EC2_INSTANCE_${transition}`,
       ).map((hook) => hook.LifecycleHookName!);
-    const hooks = { launching: named('LAUNCHING'), terminating: named('TERMINATING') };
+    const heartbeatMs = Object.fromEntries(
+      LifecycleHooks.map((hook) => [hook.LifecycleHookName!, (hook.HeartbeatTimeout ?? 0) * 1000]),
+    );
+    const hooks = { launching: named('LAUNCHING'), terminating: named('TERMINATING'), heartbeatMs };
     hooksByGroup.set(group, hooks);
     return hooks;
   }

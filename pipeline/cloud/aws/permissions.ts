@@ -11,11 +11,13 @@ type Scope = 'read' | 'group' | 'marks' | 'template' | 'target-group' | 'simulat
 
 /** Every call of the adapter, as IAM names it (the SDK's command without 'Command'), and on what it is allowed. */
 export const adapterActions: Readonly<Record<`${string}:${string}`, Scope>> = {
+  'autoscaling:CompleteLifecycleAction': 'group',
   'autoscaling:CreateOrUpdateTags': 'marks',
   'autoscaling:DeleteTags': 'marks',
   'autoscaling:DescribeAutoScalingGroups': 'read',
   'autoscaling:DescribeLifecycleHooks': 'read',
   'autoscaling:DescribeScalingActivities': 'read',
+  'autoscaling:RecordLifecycleActionHeartbeat': 'group',
   'autoscaling:ResumeProcesses': 'group',
   'autoscaling:SetInstanceProtection': 'group',
   'autoscaling:SuspendProcesses': 'group',

@@ -10,6 +10,7 @@ import type { DrainSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import { command } from './command.ts';
 import { consul } from './consul.ts';
+import { httpHook } from './http-hook.ts';
 import { kubernetes } from './kubernetes.ts';
 import { nomad } from './nomad.ts';
 import { targetGroup } from './target-group.ts';
@@ -51,6 +52,8 @@ export function drainOf(spec: DrainSpec): Drain {
       return targetGroup;
     case 'command':
       return command(spec);
+    case 'http-hook':
+      return httpHook(spec);
     case 'kubernetes':
       return kubernetes(spec);
     case 'nomad':
