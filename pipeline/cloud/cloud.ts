@@ -94,6 +94,8 @@ export interface GroupObservation {
   hooks: { launching: string[]; terminating: string[]; heartbeatMs: Record<string, number> };
   tags: Record<string, string>;
   instances: InstanceObservation[];
+  /** The newest instance refresh; left out where nobody asked (`newestRefreshes`). */
+  refresh?: RefreshObservation | null;
   /**
    * Failed or cancelled scaling activities started after `since` of the request, newest first. Read only while
    * the group has fewer instances than it desires: that is when they say why.
@@ -107,6 +109,30 @@ export interface CloudImage {
   state: 'pending' | 'available' | 'failed' | 'deregistered';
   createdAt: string;
   tags: Record<string, string>;
+}
+
+/** A replacement of a group's instances that Auto Scaling carries out by itself. */
+export interface RefreshObservation {
+  id: string;
+  /** InstanceRefreshStatus: 'Pending', 'InProgress', 'Successful', 'Failed', 'Cancelling', 'Cancelled', … */
+  status: string;
+  reason: string | null;
+  startedAt: number;
+  percent: number;
+  /** The numbered template version it replaces by; null when it has none. */
+  version: number | null;
+}
+
+export interface RefreshRequest {
+  version: number;
+  /** Percent of desired. */
+  minHealthy: number;
+  maxHealthy: number;
+  /** Percentages of the group at which it pauses. */
+  checkpoints: readonly number[];
+  checkpointDelayMs: number;
+  protectedInstances: 'wait' | 'ignore' | 'replace';
+  standbyInstances: 'wait' | 'ignore' | 'replace';
 }
 
 /** A CloudWatch alarm, metric or composite. */
@@ -212,6 +238,16 @@ export interface Cloud {
    */
   extendLifecycleActions(group: string, hook: string, instances: readonly string[]): Promise<void>;
   completeLifecycleActions(group: string, hook: string, instances: readonly string[]): Promise<void>;
+
+  /** The newest instance refresh of each group; null for one that had none in the last six weeks. */
+  newestRefreshes(groups: readonly string[]): Promise<Record<string, RefreshObservation | null>>;
+  /**
+   * Instances already on the version are left alone. A group has one refresh at a time: a second is refused with
+   * 'InstanceRefreshInProgress'. @returns its id
+   */
+  startRefresh(group: string, request: RefreshRequest): Promise<string>;
+  /** Stops replacing; what was replaced stays so. Not an error when none is under way. */
+  cancelRefresh(group: string): Promise<void>;
 
   /** Starts connection draining. Idempotent. */
   deregisterTargets(targetGroup: string, instances: readonly string[]): Promise<void>;

@@ -167,6 +167,25 @@ const strategy = z.discriminatedUnion('type', [
       description:
         'a few first, then rolling; with a surge of at least their number an abort has nothing to launch again',
     }),
+  z
+    .strictObject({
+      type: z.literal('instance-refresh'),
+      checkpoints: z
+        .array(z.int().min(1).max(100))
+        .refine(
+          (all) => all.every((one, index) => index === 0 || one > all[index - 1]!),
+          'in ascending order',
+        )
+        .default([])
+        .meta({ description: 'percentages of the group at which Auto Scaling pauses' }),
+      checkpoint_soak: duration
+        .default('10m')
+        .meta({ description: 'how long it pauses there; never less than gate_deadline' }),
+    })
+    .meta({
+      description:
+        'Auto Scaling replaces the instances itself, within surge and unavailable of what it calls healthy; gates are asked all the while',
+    }),
 ]);
 
 /** The words and the default of Auto Scaling's own instance refresh. */

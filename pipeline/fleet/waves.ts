@@ -65,6 +65,10 @@ function strategySpec(strategy: StrategyConfig): StrategySpec {
   switch (strategy.type) {
     case 'rolling':
       return strategy;
+    case 'instance-refresh': {
+      const { type, checkpoints, checkpoint_soak } = strategy;
+      return { type, checkpoints, checkpointSoakMs: durationMs(checkpoint_soak) };
+    }
     case 'canary':
       return { type: 'canary', size: allowance(strategy.size), soakMs: durationMs(strategy.soak) };
   }

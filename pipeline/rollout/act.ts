@@ -105,9 +105,11 @@ export async function recordResolved(journal: Journal, { resolved }: Memory): Pr
   }
 }
 
-/** What an outcome says of an action done: the instances ended, because they may be fewer than the intent names. */
-const resultOf = (done: Action): JsonObject | null =>
-  done.type === 'terminate' ? { instances: done.instances } : null;
+/** What an outcome says of an action done: the instances ended, because they may be fewer than the intent names; an id. */
+function resultOf(done: Action): JsonObject | null {
+  if (done.type === 'terminate') return { instances: done.instances };
+  return done.type === 'refresh' ? { id: done.id! } : null;
+}
 
 /** The action, or the part of it that was carried out: desired has moved by the instances really ended. */
 async function carriedOut(
@@ -116,6 +118,9 @@ async function carriedOut(
   group: GroupObservation,
   action: Action,
 ): Promise<Action> {
+  if (action.type === 'refresh') {
+    return { ...action, id: await hands.cloud.startRefresh(group.name, action.request) };
+  }
   if (action.type !== 'terminate') {
     await perform(hands, assignment, group, action);
     return action;
@@ -129,7 +134,7 @@ async function perform(
   { cloud, clock, http, signal }: Hands,
   { release, spec }: Assignment,
   group: GroupObservation,
-  action: Exclude<Action, { type: 'terminate' }>,
+  action: Exclude<Action, { type: 'terminate' | 'refresh' }>,
 ): Promise<void> {
   const { name } = group;
   switch (action.type) {
@@ -148,6 +153,8 @@ async function perform(
       return cloud.updateGroup(name, action.change);
     case 'widen':
       return;
+    case 'cancel-refresh':
+      return cloud.cancelRefresh(name);
     case 'heartbeat':
       return cloud.extendLifecycleActions(name, action.hook, action.instances);
     case 'complete':

@@ -16,6 +16,7 @@ const repeatable: ReadonlySet<Action['type']> = new Set([
   'widen',
   'heartbeat',
   'complete',
+  'cancel-refresh',
 ]);
 
 /**
@@ -75,6 +76,10 @@ function carriedOutOf(action: Action, group: GroupObservation): Action | null {
       const present = new Set(group.instances.filter((i) => !leaving(i)).map((i) => i.id));
       const gone = action.instances.filter((id) => !present.has(id));
       return gone.length > 0 ? { ...action, instances: gone } : null;
+    }
+    case 'refresh': {
+      const { refresh } = group;
+      return refresh?.version === action.request.version ? { ...action, id: refresh.id } : null;
     }
     default:
       return null;

@@ -8,12 +8,12 @@ import { Interrupted, Refused, reasonOf, Stuck } from '../errors.ts';
 import type { Journal } from '../journal/records.ts';
 import type { Progress } from '../report/progress.ts';
 import { act, recordResolved } from './act.ts';
-import { decide } from './decide.ts';
 import { readAlarms } from './gates/alarms.ts';
 import type { Http } from './http.ts';
 import { assertSafe } from './invariants.ts';
 import { delayMs, firstPace, nextPace, type Pace } from './pace.ts';
 import { createQuestions, type Questions } from './questions.ts';
+import { decideByStrategy, watchesRefresh } from './refresh.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { type Eyes, see } from './see.ts';
 import type { Assignment, Decision, Memory } from './state.ts';
@@ -90,7 +90,11 @@ async function looped(
     if (signal.aborted) throw interrupted(journal.release, signal);
     const open = lanes.filter(({ ending }) => ending === null);
     const names = open.map(({ assignment }) => assignment.spec.group);
-    const groups = await patientlyObserved(deps, names, startedAt);
+    const refreshing = open.filter(({ assignment, memory }) => watchesRefresh(assignment, memory));
+    const groups = await patientlyObserved(deps, names, {
+      since: startedAt,
+      refreshing: refreshing.map(({ assignment }) => assignment.spec.group),
+    });
 
     const isSoaked = soakEndsAt !== null && clock.now() >= soakEndsAt;
     const isBusy = await tick(deps, open, groups, { isSoaked, together: options.together }).catch((error) => {
@@ -111,20 +115,24 @@ async function looped(
 }
 
 /**
- * The groups as they are, asked for again while the cloud does not answer. `since` as in Cloud.observe.
+ * The groups as they are, asked for again while the cloud does not answer. `since` as in Cloud.observe; of those
+ * in `refreshing` also the newest instance refresh.
  * @throws Interrupted when the signal aborts, Stuck when the cloud stays silent
  */
 export async function patientlyObserved(
   deps: RolloutDeps,
   names: readonly string[],
-  since: number = deps.clock.now(),
+  { since = deps.clock.now(), refreshing = [] }: { since?: number; refreshing?: readonly string[] } = {},
 ): Promise<GroupObservation[]> {
   const { cloud, clock, journal, progress } = deps;
   const askedAt = clock.now();
   let pace: Pace = firstPace;
   for (;;) {
     try {
-      return await cloud.observe(names, since);
+      const groups = await cloud.observe(names, since);
+      if (refreshing.length === 0) return groups;
+      const refreshes = await cloud.newestRefreshes(refreshing);
+      return groups.map((group) => ({ ...group, refresh: refreshes[group.name] ?? null }));
     } catch (error) {
       if (!(error instanceof CloudError) && !(error instanceof Refused)) throw error;
       if (clock.now() - askedAt >= outageLimitMs) throw outOfSight(journal.release, error);
@@ -184,7 +192,7 @@ async function decideLane(
     return null;
   }
   const snapshot = see(eyes, assignment, memory, group, isSoaked);
-  const decision = decide(assignment, snapshot, memory);
+  const decision = decideByStrategy(assignment, snapshot, memory);
   assertSafe(assignment, snapshot, memory, decision);
   await recordResolved(eyes.journal, decision.memory);
   const isNew = await lane.reporter.report(snapshot, decision);

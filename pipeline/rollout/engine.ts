@@ -13,6 +13,7 @@ import { requireHook } from './handover.ts';
 import { freshMemory } from './owed.ts';
 import { firstPace, nextPace } from './pace.ts';
 import { recalled } from './recall.ts';
+import { requireDelegable } from './refresh-request.ts';
 import type { WaveSpec } from './spec.ts';
 import type { Assignment } from './state.ts';
 import { refuseForeign } from './tags.ts';
@@ -45,6 +46,7 @@ export async function runWave(
     if (!group) throw missingGroup(spec.group, wave.environment, wave.name);
     refuseForeign(group, journal.release);
     requireHook(spec, group);
+    requireDelegable(spec);
   }
 
   const { environment, name } = wave;

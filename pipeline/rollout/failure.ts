@@ -4,6 +4,7 @@
  */
 import { condemned, lossesAllowed } from './health.ts';
 import { refusedByGroup } from './pause.ts';
+import { pausesMs } from './refresh-request.ts';
 import type { Assignment, Memory, Snapshot } from './state.ts';
 import type { View } from './view.ts';
 
@@ -39,8 +40,8 @@ export function failureOf(
     return `for ${spec.gateDeadlineMs / 1000} s ${shortage({ group }, view)}`;
   }
   if (memory.refusals.count >= refusalLimit) return memory.refusals.last;
-  const canaryMs = spec.strategy.type === 'canary' ? spec.strategy.soakMs : 0;
-  const limitMs = spec.deadlineMs + canaryMs + (memory.replacedAt === null ? 0 : spec.soakMs);
+  const pauseMs = spec.strategy.type === 'canary' ? spec.strategy.soakMs : pausesMs(spec);
+  const limitMs = spec.deadlineMs + pauseMs + (memory.replacedAt === null ? 0 : spec.soakMs);
   if (now - memory.startedAt >= limitMs) {
     const held = view.waiting.length > 0 ? `, ${view.waiting.length} protected or in Standby` : '';
     return `not done within ${limitMs / 1000} s: ${view.remaining} still to replace, ${view.unproven.length} not serving${held}`;

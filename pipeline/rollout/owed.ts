@@ -17,6 +17,7 @@ export const freshMemory = (desired: number, now: number): Memory => ({
   refusals: { count: 0, last: '' },
   divergence: null,
   canary: { provenSince: null, isOver: false },
+  refresh: null,
   evened: false,
   replacedAt: null,
   uncertain: [],
@@ -33,6 +34,8 @@ export function applied(memory: Memory, action: Action): Memory {
       return { ...memory, handovers: handled(memory, action.instances, { beatAt: action.at }) };
     case 'complete':
       return { ...memory, handovers: handled(memory, action.instances, { isCompleted: true }) };
+    case 'refresh':
+      return { ...memory, refresh: action.id ?? memory.refresh };
     case 'widen':
       return { ...memory, canary: { provenSince: null, isOver: true } };
     case 'undrain':

@@ -9,6 +9,7 @@ import { missingGroup, withoutTemplate } from './baseline.ts';
 import { requireHook } from './handover.ts';
 import { drainNotices } from './kubernetes/preflight.ts';
 import { leaving, standby, warmed } from './members.ts';
+import { requireDelegable } from './refresh-request.ts';
 import type { GroupSpec, WaveSpec } from './spec.ts';
 import { holderOf } from './tags.ts';
 import { surgeOf, unavailableOf } from './view.ts';
@@ -44,6 +45,7 @@ export async function preflight(
     if (!group) throw missingGroup(spec.group, spec.environment, spec.wave);
     requireRollable(group);
     requireHook(spec, group);
+    requireDelegable(spec);
     const staying = group.instances.filter((instance) => !leaving(instance) && !warmed(instance));
     const replaced = staying.filter(({ imageId }) => image === null || imageId !== image.id);
     const surge = surgeOf(spec.surge, group.desired);

@@ -34,7 +34,18 @@ export function recalled(records: readonly JournalRecord[], group: string, fresh
   return [...open].reduce<Memory>((result, [key, action]) => doubted(result, key, action), begun);
 }
 
-const actionTypes = ['tag', 'suspend', 'update', 'drain', 'undrain', 'terminate', 'widen', 'resume', 'untag'];
+const actionTypes = [
+  'tag',
+  'suspend',
+  'update',
+  'drain',
+  'undrain',
+  'terminate',
+  'widen',
+  'refresh',
+  'resume',
+  'untag',
+];
 
 /** An intent's arguments are the action itself (act.ts writes them so); null for intents of other kinds. */
 function actionOf(type: string, given: object, why: string): Action | null {

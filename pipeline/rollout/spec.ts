@@ -18,8 +18,11 @@ export type DrainSpec = DrainConfig extends infer D
     : never
   : never;
 
-/** How a group's instances are replaced: canary.ts says what a canary is. */
-export type StrategySpec = { type: 'rolling' } | { type: 'canary'; size: Allowance; soakMs: number };
+/** How a group's instances are replaced: canary.ts and refresh.ts say what the others are. */
+export type StrategySpec =
+  | { type: 'rolling' }
+  | { type: 'canary'; size: Allowance; soakMs: number }
+  | { type: 'instance-refresh'; checkpoints: number[]; checkpointSoakMs: number };
 
 export type HeldPolicy = 'wait' | 'ignore' | 'replace';
 

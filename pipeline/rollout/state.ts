@@ -2,7 +2,7 @@
  * The nouns of one group's rollout: what it was given to do, what is seen, what is remembered, what is to be done.
  * Plain data only. `decide` (decide.ts) maps the first three to the fourth; nothing in here behaves.
  */
-import type { GroupChange, GroupObservation } from '../cloud/cloud.ts';
+import type { GroupChange, GroupObservation, RefreshRequest } from '../cloud/cloud.ts';
 import type { GroupBaseline } from '../journal/records.ts';
 import type { GroupSpec } from './spec.ts';
 
@@ -118,6 +118,8 @@ export interface Memory {
   divergence: { to: number; seen: number } | null;
   /** Since when the whole canary serves (null while it does not), and whether it has soaked. */
   canary: { provenSince: number | null; isOver: boolean };
+  /** The id of the instance refresh this release has started. */
+  refresh: string | null;
   /** The zones have been evened out once. */
   evened: boolean;
   /** When the group was first seen completely replaced. */
@@ -145,6 +147,9 @@ export type Action = { why: string } & (
   | { type: 'terminate'; instances: string[]; decrement: boolean; wanted: number }
   /** Nothing is called: from its outcome on the canary's limit is lifted, also for a process that resumes. */
   | { type: 'widen' }
+  /** `id` once it has started. */
+  | { type: 'refresh'; request: RefreshRequest; id?: string }
+  | { type: 'cancel-refresh'; id: string }
   | { type: 'heartbeat'; hook: string; instances: string[]; at: number }
   | { type: 'complete'; hook: string; instances: string[] }
   | { type: 'resume'; processes: string[] }

@@ -112,6 +112,7 @@ describe('a configuration that cannot be meant', () => {
     ['{ type: canary, size: 0 }', /strategy\.size: a canary has at least one instance/],
     ['{ type: canary, size: 0% }', /strategy\.size: a canary has at least one instance/],
     ['{ type: canary, soak: long }', /strategy\.soak: write a duration/],
+    ['{ type: instance-refresh, checkpoints: [50, 25] }', /strategy\.checkpoints: in ascending order/],
     ['{ type: rolling, size: 1 }', /strategy\.size: unknown key/],
   ])('the strategy %s is refused with its place', (strategy, pattern) => {
     expect(complaint(changed('passes: 2', `passes: 2\n  strategy: ${strategy}`))).toMatch(pattern);

@@ -12,6 +12,7 @@ import { groupMutations } from './groups.ts';
 import { images } from './images.ts';
 import { lifecycleActions } from './lifecycle-actions.ts';
 import { observer } from './observe.ts';
+import { refreshes } from './refreshes.ts';
 
 export type { AwsOptions } from './clients.ts';
 
@@ -34,6 +35,7 @@ export function createAwsCloud(options: AwsOptions): Cloud {
     ...images(connection),
     ...groupMutations(connection),
     ...lifecycleActions(connection),
+    ...refreshes(connection),
     clusterToken: clusterTokens(options),
   };
 }

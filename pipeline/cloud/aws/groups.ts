@@ -209,7 +209,10 @@ function guardDesired(current: AutoScalingGroup, change: GroupChange): void {
 }
 
 /** The group's own template at another version, wherever the group keeps it; a policy is sent back whole. */
-function pinned(current: AutoScalingGroup, version: string): Partial<UpdateAutoScalingGroupType> {
+export function pinned(
+  current: AutoScalingGroup,
+  version: string,
+): Pick<UpdateAutoScalingGroupType, 'LaunchTemplate' | 'MixedInstancesPolicy'> {
   const policy = current.MixedInstancesPolicy;
   if (policy?.LaunchTemplate) {
     const { LaunchTemplateId } = policy.LaunchTemplate.LaunchTemplateSpecification ?? {};

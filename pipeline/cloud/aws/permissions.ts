@@ -11,15 +11,18 @@ type Scope = 'read' | 'group' | 'marks' | 'template' | 'target-group' | 'simulat
 
 /** Every call of the adapter, as IAM names it (the SDK's command without 'Command'), and on what it is allowed. */
 export const adapterActions: Readonly<Record<`${string}:${string}`, Scope>> = {
+  'autoscaling:CancelInstanceRefresh': 'group',
   'autoscaling:CompleteLifecycleAction': 'group',
   'autoscaling:CreateOrUpdateTags': 'marks',
   'autoscaling:DeleteTags': 'marks',
   'autoscaling:DescribeAutoScalingGroups': 'read',
+  'autoscaling:DescribeInstanceRefreshes': 'read',
   'autoscaling:DescribeLifecycleHooks': 'read',
   'autoscaling:DescribeScalingActivities': 'read',
   'autoscaling:RecordLifecycleActionHeartbeat': 'group',
   'autoscaling:ResumeProcesses': 'group',
   'autoscaling:SetInstanceProtection': 'group',
+  'autoscaling:StartInstanceRefresh': 'group',
   'autoscaling:SuspendProcesses': 'group',
   'autoscaling:TerminateInstanceInAutoScalingGroup': 'group',
   'autoscaling:UpdateAutoScalingGroup': 'group',

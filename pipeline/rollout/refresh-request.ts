@@ -1,0 +1,54 @@
+/**
+ * What Auto Scaling is asked for when it is to replace a group's instances: the configuration's limits in its own
+ * words. Pure, but for the refusal of what it could not do.
+ */
+import type { RefreshRequest } from '../cloud/cloud.ts';
+import { Refused } from '../errors.ts';
+import type { GroupSpec } from './spec.ts';
+import type { View } from './view.ts';
+
+/**
+ * Surge and unavailable as percentages of desired: the fewest healthy rounds up, the most present down, so these are
+ * the widest whole percentages that keep both limits. At most 100 apart, as StartInstanceRefresh wants it.
+ */
+export function requestOf(
+  spec: GroupSpec,
+  version: number,
+  { wanted, unavailable, surge }: Pick<View, 'wanted' | 'unavailable' | 'surge'>,
+): RefreshRequest {
+  const { strategy } = spec;
+  const checkpoints = strategy.type === 'instance-refresh' ? strategy.checkpoints : [];
+  const floor = Math.max(0, wanted - unavailable);
+  const below = Math.floor((floor * 100) / wanted);
+  const least = Math.ceil((wanted * below) / 100) < floor ? below + 1 : below;
+  const most = Math.max(100, Math.ceil(((wanted + surge + 1) * 100) / wanted) - 1);
+  return {
+    version,
+    minHealthy: least,
+    maxHealthy: Math.min(most, 200, least + 100),
+    // After the last checkpoint Auto Scaling calls the refresh done, whatever percentage that is.
+    checkpoints: checkpoints.length === 0 || checkpoints.at(-1) === 100 ? checkpoints : [...checkpoints, 100],
+    checkpointDelayMs: checkpointDelayMs(spec),
+    protectedInstances: spec.protectedInstances ?? 'wait',
+    standbyInstances: spec.standbyInstances ?? 'wait',
+  };
+}
+
+/** After the delay Auto Scaling goes on by itself, so it is never shorter than the time the gates may take. */
+const checkpointDelayMs = ({ strategy, gateDeadlineMs }: GroupSpec): number =>
+  strategy.type === 'instance-refresh' ? Math.max(strategy.checkpointSoakMs, gateDeadlineMs) : 0;
+
+/** How much longer than its deadline a rollout may take because it pauses. */
+export const pausesMs = (spec: GroupSpec): number =>
+  spec.strategy.type === 'instance-refresh' ? spec.strategy.checkpoints.length * checkpointDelayMs(spec) : 0;
+
+/** @throws Refused for drains a refresh would never run: Auto Scaling deregisters targets and knows no others */
+export function requireDelegable({ group, strategy, drain }: GroupSpec): void {
+  const own = drain.find(({ type }) => type !== 'target-group');
+  if (strategy.type !== 'instance-refresh' || !own) return;
+  throw new Refused(
+    'invalid',
+    `group ${group} is rolled by instance-refresh, which would skip its ${own.type} drain`,
+    'Use the strategy rolling or canary, or hand the work over behind a termination hook (`handover`).',
+  );
+}

@@ -1,0 +1,123 @@
+/**
+ * The strategy instance-refresh: Auto Scaling itself replaces the instances, within the same limits and to a numbered
+ * template version, and pauses at checkpoints; Drover asks its gates all the while, and when one fails the refresh is
+ * cancelled and the group goes back by the ordinary return. Pure, like decide.ts, which does all that is not the
+ * refresh: a group with nothing to replace, the soak after it, the return once it is cancelled.
+ *
+ * Auto Scaling allows one refresh per group. The one this release started is known by its id (from the journal after
+ * a crash), or by the template version, which no other release has made; so there is never a second.
+ *
+ * https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-refresh-overview.html
+ */
+import type { GroupObservation, RefreshObservation } from '../cloud/cloud.ts';
+import { decide } from './decide.ts';
+import { failureOf } from './failure.ts';
+import { handOver } from './handover.ts';
+import { leaving, outdated } from './members.ts';
+import { perceive } from './perceive.ts';
+import { requestOf } from './refresh-request.ts';
+import type { Action, Assignment, Decision, Memory, Snapshot } from './state.ts';
+import { tagsOf } from './tags.ts';
+import { look, sizesOf, type View } from './view.ts';
+
+const underWay = new Set(['Pending', 'InProgress', 'Baking', 'Cancelling', 'RollbackInProgress']);
+
+/** Whether the group's newest refresh has to be looked at. */
+export const watchesRefresh = ({ spec }: Assignment, { refresh }: Memory): boolean =>
+  spec.strategy.type === 'instance-refresh' || refresh !== null;
+
+/** What to do next for one group, by whichever strategy it is rolled. */
+export function decideByStrategy(assignment: Assignment, snapshot: Snapshot, previous: Memory): Decision {
+  const { goal, spec } = assignment;
+  const refresh = snapshot.group.refresh ?? null;
+  const isOurs = isOf(assignment, previous, refresh);
+  const isOver = isOurs && !underWay.has(refresh!.status);
+  if (goal.kind === 'return') {
+    return isOurs && !isOver
+      ? cancelled(assignment, snapshot, previous, refresh!)
+      : decide(assignment, snapshot, previous);
+  }
+  const isNeeded = snapshot.group.instances.some((one) => !leaving(one) && outdated(assignment, one));
+  const isDelegated = spec.strategy.type === 'instance-refresh';
+  const isLeftToIt =
+    isDelegated && (isOurs ? refresh!.status !== 'Successful' : isNeeded || previous.refresh);
+  return isLeftToIt ? delegated(assignment, snapshot, previous) : decide(assignment, snapshot, previous);
+}
+
+function isOf({ goal }: Assignment, { refresh: id }: Memory, refresh: RefreshObservation | null): boolean {
+  const version = goal.kind === 'return' ? goal.abandoned : goal.version;
+  return refresh !== null && (id === null ? refresh.version === version : refresh.id === id);
+}
+
+function delegated(assignment: Assignment, snapshot: Snapshot, previous: Memory): Decision {
+  const perceived = perceive(assignment, snapshot, previous);
+  const view = look(assignment, snapshot, perceived);
+  const sizes = sizesOf(assignment, view);
+  const { handovers, actions: handing, failure: unhanded } = handOver(assignment, snapshot, perceived);
+  const memory = { ...perceived, handovers };
+  const rolling = (actions: Action[], ...reasons: string[]): Decision => {
+    return { actions, memory, status: 'rolling', reasons: reasons.filter(Boolean), sizes };
+  };
+  const failure = failureOf(assignment, snapshot, memory, view) ?? unhanded;
+  if (failure) return { actions: [], memory, status: 'failed', reasons: [failure], sizes };
+
+  const refresh = snapshot.group.refresh ?? null;
+  const unproven = view.unproven.map(({ id }) => `${id}: ${memory.instances[id]?.reason ?? 'not seen yet'}`);
+  if (isOf(assignment, memory, refresh)) {
+    const told = `instance refresh ${refresh!.id} is ${refresh!.status} (${refresh!.percent} %)${because(refresh!)}`;
+    if (underWay.has(refresh!.status)) return rolling(handing, told, ...unproven);
+    return { actions: [], memory, status: 'failed', reasons: [told], sizes };
+  }
+  const [doubt] = memory.uncertain;
+  if (doubt)
+    return rolling([], `no answer to '${doubt.action.type}' came; looking whether it was carried out`);
+  if (memory.refresh !== null) return rolling([], `instance refresh ${memory.refresh} does not show yet`);
+  if (memory.pause.since !== null) return rolling([], `not begun: ${memory.pause.reason}`);
+  if (refresh && underWay.has(refresh.status)) {
+    const reason = `somebody else's instance refresh ${refresh.id} is ${refresh.status}`;
+    return { actions: [], memory, status: 'failed', reasons: [reason], sizes };
+  }
+  return rolling(begin(assignment, snapshot.group, view));
+}
+
+function begin({ release, baseline, goal, spec }: Assignment, group: GroupObservation, view: View): Action[] {
+  const tags = tagsOf({
+    release,
+    version: goal.version,
+    previousVersion: baseline.resolvedVersion,
+    wanted: view.wanted,
+    raise: 0,
+    max: null,
+    maxRaised: [],
+    suspended: [],
+  });
+  const request = requestOf(spec, goal.version, view);
+  const why = `Auto Scaling replaces ${view.active} instances by version ${goal.version}`;
+  const marked = Object.entries(tags).every(([key, value]) => group.tags[key] === value);
+  const mark: Action = {
+    type: 'tag',
+    tags,
+    why: 'what is about to change can be undone from the tags alone',
+  };
+  return [...(marked ? [] : [mark]), { type: 'refresh', request, why }];
+}
+
+/** A return begins when the refresh no longer replaces anything. */
+function cancelled(
+  assignment: Assignment,
+  snapshot: Snapshot,
+  previous: Memory,
+  refresh: RefreshObservation,
+): Decision {
+  const memory = perceive(assignment, snapshot, previous);
+  const sizes = sizesOf(assignment, look(assignment, snapshot, memory));
+  const isGoingOn = refresh.status !== 'Cancelling' && refresh.status !== 'RollbackInProgress';
+  const why = 'it must not go on replacing while the group goes back';
+  const actions: Action[] = isGoingOn ? [{ type: 'cancel-refresh', id: refresh.id, why }] : [];
+  const reasons = [`instance refresh ${refresh.id} is ${refresh.status}${because(refresh)}`];
+  const refused = memory.refusals.count >= 5 ? memory.refusals.last : null;
+  if (refused) return { actions: [], memory, status: 'failed', reasons: [refused], sizes };
+  return { actions, memory, status: 'rolling', reasons, sizes };
+}
+
+const because = ({ reason }: RefreshObservation): string => (reason ? `: ${reason}` : '');

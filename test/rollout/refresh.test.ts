@@ -1,0 +1,229 @@
+/** Rolled by Auto Scaling's own instance refresh: started once, watched by the gates, cancelled when one fails. */
+import { describe, expect, test } from 'vitest';
+import { type Cloud, CloudError } from '../../pipeline/cloud/cloud.ts';
+import { runWave } from '../../pipeline/rollout/engine.ts';
+import { requestOf } from '../../pipeline/rollout/refresh-request.ts';
+import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
+import { injectFault } from '../../pipeline/simulator/model/faults.ts';
+import { refreshesOf } from '../../pipeline/simulator/model/refresh-state.ts';
+import {
+  type Fleet,
+  fleetOf,
+  newImage,
+  promotedFrom,
+  recordsOf,
+  rolledBack,
+  versionsOf,
+  waveOf,
+} from './fleet.ts';
+import { assignment } from './group.ts';
+
+const byRefresh = (checkpoints: number[] = [], checkpointSoakMs = 0) => ({
+  strategy: { type: 'instance-refresh' as const, checkpoints, checkpointSoakMs },
+});
+const fleetWith = (changes: Partial<GroupSpec> = {}, desired = 4): Fleet =>
+  fleetOf({ web: { desired, max: 20 } }, { specs: { web: { ...byRefresh(), ...changes } } });
+const refreshes = (fleet: Fleet) => refreshesOf(fleet.world, 'web');
+const intents = (fleet: Fleet) => recordsOf(fleet, 'intent').map(({ action }) => action);
+
+describe('what is asked of Auto Scaling', () => {
+  const spec = (changes: Partial<GroupSpec> = {}) => assignment(changes).spec;
+  test.each([
+    { wanted: 4, surge: 1, unavailable: 0 },
+    { wanted: 3, surge: 1, unavailable: 0 },
+    { wanted: 3, surge: 0, unavailable: 1 },
+    { wanted: 7, surge: 2, unavailable: 3 },
+    { wanted: 10, surge: 10, unavailable: 0 },
+    { wanted: 250, surge: 25, unavailable: 10 },
+  ])('$surge above and $unavailable below $wanted, as whole percentages that keep both', (sizes) => {
+    const { minHealthy, maxHealthy } = requestOf(spec(), 2, sizes);
+    expect(Math.ceil((sizes.wanted * minHealthy) / 100)).toBe(sizes.wanted - sizes.unavailable);
+    expect(Math.floor((sizes.wanted * maxHealthy) / 100)).toBe(sizes.wanted + sizes.surge);
+    expect(maxHealthy - minHealthy).toBeLessThanOrEqual(100);
+  });
+
+  test('limits further apart than 100 percent are brought together from above', () => {
+    const { minHealthy, maxHealthy } = requestOf(spec(), 2, { wanted: 4, surge: 4, unavailable: 2 });
+    expect(maxHealthy - minHealthy).toBe(100);
+    expect(Math.ceil((4 * minHealthy) / 100)).toBe(2);
+  });
+
+  test.each([
+    { given: [], asked: [] },
+    { given: [25, 50], asked: [25, 50, 100] },
+    { given: [50, 100], asked: [50, 100] },
+  ])('checkpoints $given go on to the whole group', ({ given, asked }) => {
+    const sizes = { wanted: 4, surge: 1, unavailable: 0 };
+    expect(requestOf(spec(byRefresh(given)), 2, sizes).checkpoints).toEqual(asked);
+  });
+
+  test('no checkpoint is shorter than the gates may take', () => {
+    const sizes = { wanted: 4, surge: 1, unavailable: 0 };
+    const at = (soakMs: number) =>
+      requestOf(spec({ ...byRefresh([50], soakMs), gateDeadlineMs: 180_000 }), 2, sizes).checkpointDelayMs;
+    expect([at(0), at(600_000)]).toEqual([180_000, 600_000]);
+  });
+});
+
+describe('a wave', () => {
+  test('is replaced by one refresh within the limits, soaks, and leaves nothing behind', async () => {
+    const fleet = fleetWith();
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    expect(await runWave(fleet.deps, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
+    expect(fleet.snapshot()).toEqual(promotedFrom(before));
+    expect(intents(fleet)).toEqual(['template', 'tag', 'refresh', 'untag']);
+    expect(refreshes(fleet)).toMatchObject([{ status: 'Successful' }]);
+    const [started] = recordsOf(fleet, 'outcome').filter(({ key }) => key.endsWith('refresh'));
+    expect(started!.result).toEqual({ id: refreshes(fleet)[0]!.id });
+    expect(fleet.highest.web).toBe(5);
+  });
+
+  test('pauses at its checkpoints', async () => {
+    const fleet = fleetWith(byRefresh([50], 900_000));
+    const image = await newImage(fleet);
+    const startedAt = fleet.clock.now();
+    expect(await runWave(fleet.deps, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
+    expect(refreshes(fleet)[0]!.preferences.checkpointPercents).toEqual([50, 100]);
+    expect(fleet.clock.now() - startedAt).toBeGreaterThan(900_000);
+  });
+
+  test('starts none when the group runs the image already', async () => {
+    const fleet = fleetWith();
+    const [current] = Object.values(fleet.world.images).filter(({ name }) => name === 'drover-initial');
+    const outcome = await runWave(fleet.deps, waveOf(fleet), { id: current!.id, name: current!.name });
+    expect(outcome).toEqual({ outcome: 'promoted' });
+    expect(refreshes(fleet)).toEqual([]);
+  });
+
+  test('a gate that fails at a checkpoint cancels the refresh, and the group goes back', async () => {
+    const fleet = fleetWith(byRefresh([25], 3_600_000));
+    const image = await newImage(fleet);
+    injectFault(fleet.world, { kind: 'unhealthy', failsAfterMs: 300_000, imageId: image.id });
+    const before = fleet.snapshot();
+    fleet.settling.web = Number.POSITIVE_INFINITY;
+    const outcome = await runWave(fleet.deps, waveOf(fleet), image);
+    expect(outcome).toMatchObject({ outcome: 'failed', reason: expect.stringMatching(/turned bad|died/) });
+    expect(refreshes(fleet)[0]).toMatchObject({ status: 'InProgress' });
+    expect(versionsOf(fleet, 'web').filter((version) => version === '2')).toHaveLength(1);
+    await rolledBack(fleet);
+    expect(refreshes(fleet)).toMatchObject([{ status: 'Cancelled' }]);
+    expect(fleet.snapshot()).toEqual(before);
+  });
+
+  test('instances that turn bad in the soak fail it after the refresh has succeeded', async () => {
+    const fleet = fleetWith({ soakMs: 7_200_000 }, 2);
+    const image = await newImage(fleet);
+    injectFault(fleet.world, { kind: 'unhealthy', failsAfterMs: 1_800_000, imageId: image.id });
+    const before = fleet.snapshot();
+    fleet.settling.web = Number.POSITIVE_INFINITY;
+    expect(await runWave(fleet.deps, waveOf(fleet), image)).toMatchObject({ outcome: 'failed' });
+    expect(refreshes(fleet)[0]).toMatchObject({ status: 'Successful' });
+    await rolledBack(fleet);
+    expect(fleet.snapshot()).toEqual(before);
+  });
+
+  test('somebody else’s refresh is left alone, and fails the wave before anything is changed', async () => {
+    const fleet = fleetWith();
+    const image = await newImage(fleet);
+    await fleet.cloud.createTemplateVersion({
+      templateId: fleet.world.groups.web!.template!.id,
+      sourceVersion: '1',
+      imageId: image.id,
+      description: 'theirs',
+      token: 'theirs',
+    });
+    await fleet.cloud.startRefresh('web', {
+      ...requestOf(fleet.specs.web!, 2, { wanted: 4, surge: 1, unavailable: 0 }),
+    });
+    expect(await runWave(fleet.deps, waveOf(fleet), image)).toMatchObject({
+      outcome: 'failed',
+      reason: expect.stringMatching(/somebody else's instance refresh \S+ is/),
+    });
+    expect(intents(fleet)).toEqual(['template']);
+    expect(refreshes(fleet)).toHaveLength(1);
+  });
+
+  test('a refresh that ends badly fails the wave with what Auto Scaling says', async () => {
+    const fleet = fleetWith();
+    const image = await newImage(fleet);
+    const cancelling = async () => {
+      await fleet.clock.sleep(60_000);
+      await fleet.cloud.cancelRefresh('web');
+    };
+    const [outcome] = await Promise.all([runWave(fleet.deps, waveOf(fleet), image), cancelling()]);
+    expect(outcome).toMatchObject({
+      outcome: 'failed',
+      reason: expect.stringMatching(
+        /instance refresh \S+ is Cancelled \(\d+ %\): Cancelled due to user request/,
+      ),
+    });
+  });
+
+  test('drains that a refresh would never run are refused', async () => {
+    const drain = [
+      {
+        type: 'command' as const,
+        name: 'leave',
+        argv: ['true'],
+        deadlineMs: 1_000,
+        on_deadline: 'fail' as const,
+      },
+    ];
+    const fleet = fleetWith({ drain });
+    await expect(runWave(fleet.deps, waveOf(fleet), await newImage(fleet))).rejects.toThrow(
+      /skip its command drain/,
+    );
+    expect(fleet.journal.records()).toEqual([]);
+  });
+});
+
+describe('a process that dies', () => {
+  const dying = (fleet: Fleet, when: 'before' | 'after' | 'silent'): Cloud => ({
+    ...fleet.cloud,
+    async startRefresh(...given) {
+      if (when !== 'before') await fleet.cloud.startRefresh(...given);
+      if (when !== 'silent') throw new Error('killed');
+      throw new CloudError('StartInstanceRefresh', 'EndpointUnreachable', 'hang up', {
+        outcomeUnknown: true,
+      });
+    },
+  });
+
+  test.each(['before', 'after'] as const)(
+    '%s the refresh has started is followed by one that goes on with one refresh',
+    async (when) => {
+      const fleet = fleetWith();
+      const image = await newImage(fleet);
+      const before = fleet.snapshot();
+      await expect(
+        runWave({ ...fleet.deps, cloud: dying(fleet, when) }, waveOf(fleet), image),
+      ).rejects.toThrow('killed');
+      await fleet.clock.sleep(20_000);
+      expect(await runWave(fleet.deps, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
+      expect(refreshes(fleet)).toHaveLength(1);
+      expect(fleet.snapshot()).toEqual(promotedFrom(before));
+    },
+  );
+
+  test('after the refresh has started can be followed by a rollback that cancels it', async () => {
+    const fleet = fleetWith();
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    await expect(
+      runWave({ ...fleet.deps, cloud: dying(fleet, 'after') }, waveOf(fleet), image),
+    ).rejects.toThrow('killed');
+    await fleet.clock.sleep(120_000);
+    await rolledBack(fleet);
+    expect(refreshes(fleet)).toMatchObject([{ status: 'Cancelled' }]);
+    expect(fleet.snapshot()).toEqual(before);
+  });
+
+  test('a start whose answer is lost is found again', async () => {
+    const fleet = fleetWith();
+    const image = await newImage(fleet);
+    const cloud = dying(fleet, 'silent');
+    expect(await runWave({ ...fleet.deps, cloud }, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
+    expect(refreshes(fleet)).toHaveLength(1);
+  });
+});
