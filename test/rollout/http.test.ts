@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTcp } from 'node:net';
+import { execa } from 'execa';
 import { afterEach, expect, test } from 'vitest';
 import { httpRequest, NoAnswer } from '../../pipeline/rollout/http.ts';
 
@@ -74,4 +75,16 @@ test('a stop by hand ends the request with its own reason', async () => {
   const stop = new AbortController();
   const url = await serve(() => stop.abort(new Error('SIGINT')));
   await expect(httpRequest({ method: 'GET', url, timeoutMs: 5_000 }, stop.signal)).rejects.toThrow('SIGINT');
+});
+
+test('goes straight to its address where Node itself is told to use a proxy', async () => {
+  const url = await serve((_request, response) => response.end('direct'));
+  const script = `
+    const { httpRequest } = await import(${JSON.stringify(new URL('../../pipeline/rollout/http.ts', import.meta.url).href)});
+    const { body } = await httpRequest({ method: 'GET', url: '${url}', timeoutMs: 5000 }, new AbortController().signal);
+    process.stdout.write(body);`;
+  const { stdout } = await execa(process.execPath, ['--input-type=module', '-e', script], {
+    env: { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: 'http://127.0.0.1:1', NO_PROXY: '' },
+  });
+  expect(stdout).toBe('direct');
 });

@@ -1,13 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { clusterOf } from '../../pipeline/rollout/kubernetes/cluster.ts';
 import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { nodeList } from './api-server.ts';
+import { selfSigned } from './self-signed.ts';
 
 /** As EKS gives one: an https endpoint whose authority nobody else knows. */
 let server: Server;
@@ -15,20 +12,8 @@ let certificate: string;
 let bearers: (string | undefined)[];
 let connections = 0;
 
-/** A certificate that vouches for itself, on loopback. */
-function selfSigned(): { key: string; cert: string } {
-  const directory = mkdtempSync(join(tmpdir(), 'drover-eks-'));
-  const [key, cert] = [join(directory, 'key'), join(directory, 'cert')];
-  const subject = ['-subj', '/CN=eks', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-  execFileSync('openssl', ['req', ...kind, ...subject, '-keyout', key, '-out', cert], { stdio: 'ignore' });
-  const made = { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
-  rmSync(directory, { recursive: true });
-  return made;
-}
-
 beforeAll(async () => {
-  const made = selfSigned();
+  const made = selfSigned('IP:127.0.0.1');
   certificate = made.cert;
   server = createServer(made, (request, answer) => {
     bearers.push(request.headers.authorization);
@@ -91,8 +76,8 @@ test('requests share one connection', async () => {
 });
 
 test('an endpoint that another authority vouches for is not trusted', async () => {
-  await expect((await eks(selfSigned().cert).cluster).nodeOf('i-0123456789abcde0a')).rejects.toThrow(
-    /^list nodes of https:.*certificate/,
-  );
+  await expect(
+    (await eks(selfSigned('IP:127.0.0.1').cert).cluster).nodeOf('i-0123456789abcde0a'),
+  ).rejects.toThrow(/^list nodes of https:.*certificate/);
   expect(bearers).toEqual([]);
 });
