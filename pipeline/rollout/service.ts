@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import type { ServiceAccess } from '../config/orchestrators.ts';
 import { reasonOf } from '../errors.ts';
 import { type Http, type HttpRequest, NoAnswer } from './http.ts';
+import { ServiceError } from './outage.ts';
 import { tokenOf } from './token.ts';
 
 export interface ServiceAnswer {
@@ -15,9 +16,6 @@ export interface ServiceAnswer {
   /** Method, URL and status, and what the service says, for messages. */
   shown: string;
 }
-
-/** No answer came, or the request could not even be made; the message names the URL and why. */
-export class ServiceError extends Error {}
 
 export interface ServiceRequest {
   method: HttpRequest['method'];
@@ -32,7 +30,10 @@ const bodyLimitBytes = 64 * 1024 * 1024;
 /** Enough of a service's words to see what is wrong. */
 const shownLimit = 200;
 
-/** @param header the service's own name for the token's header */
+/**
+ * @param header the service's own name for the token's header
+ * @throws ServiceError when no answer came, or the request could not even be made
+ */
 export async function request(
   { http, signal }: { http: Http; signal: AbortSignal },
   access: ServiceAccess,

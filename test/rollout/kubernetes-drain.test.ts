@@ -20,10 +20,16 @@ const evictions = '/api/v1/namespaces/default/pods';
 const blocked = 'web-6c8795dfd7-p8vmv';
 const second = 'web-6c8795dfd7-p9vvx';
 
+const cordonedBy = (annotations: Record<string, string>) =>
+  nodeList(({ metadata, spec }: Node) => {
+    metadata.annotations = annotations;
+    spec.unschedulable = true;
+  });
+
 let server: ApiServer;
 beforeEach(async () => {
   server = await apiServer();
-  server.answer('GET /api/v1/nodes', nodeList());
+  server.answer('GET /api/v1/nodes', cordonedBy({ 'drover/cordoned-by': 'r-1' }));
   server.replay('discover-eviction-version', 'list-pods-on-node-a-cordoned', 'cordon-node-a');
 });
 afterEach(() => server.close());
@@ -52,7 +58,6 @@ function drain(changes: Partial<KubernetesSpec> = {}) {
   const made = kubernetes(spec);
   return {
     clock,
-    start: (...ids: string[]) => made.start(context, ids),
     poll: (id = nodeA) => made.poll(context, instance(id)),
     abort: (...ids: string[]) => made.abort(context, ids),
   };
@@ -63,8 +68,10 @@ const only = (...names: string[]) =>
   podList((pods) => pods.filter(({ metadata }) => names.includes(metadata.name)));
 const listPods = 'GET /api/v1/pods';
 
-test('starting cordons the node of the instance and marks it, before any pod is evicted', async () => {
-  await drain().start(nodeA);
+test('the node is cordoned and marked before any pod is evicted', async () => {
+  server.answer('GET /api/v1/nodes', nodeList());
+  const { poll } = drain();
+  expect(await poll()).toEqual({ status: 'waiting', source: 'kubernetes', reason: 'node-a is cordoned' });
   expect(server.strangers).toEqual([]);
   expect(asked('PATCH /api/v1/nodes/node-a')).toMatchObject([
     {
@@ -186,6 +193,20 @@ test.each([
   expect(await drain({ local_data }).poll()).toMatchObject({ status });
 });
 
+test('a node whose kubelet has fallen silent is waited for until its pods’ grace periods are over', async () => {
+  const silent = cordonedBy({}) as { items: Node[] };
+  for (const { status } of silent.items) status.conditions = [{ type: 'Ready', status: 'Unknown' }];
+  server.answer('GET /api/v1/nodes', silent);
+  const { body } = recording('get-evicted-pod-terminating').response as unknown as { body: Pod };
+  server.answer(listPods, { ...podList(), items: [body] });
+  const { clock, poll } = drain();
+  const endsAt = Date.parse(body.metadata.deletionTimestamp!);
+  clock.skip(endsAt - 1 - clock.now());
+  expect(await poll()).toMatchObject({ status: 'waiting' });
+  clock.skip(1);
+  expect(await poll()).toMatchObject({ status: 'passed' });
+});
+
 test('pods that have ended are none of its business', async () => {
   const ended = (pod: Pod) => ({ ...pod, status: { ...pod.status, phase: 'Succeeded' } });
   server.answer(
@@ -205,11 +226,15 @@ test('an instance that is no node of the cluster has nothing to drain there, and
 
 test('nodes are found on every page of the list', async () => {
   const first = recording('list-nodes-paged').response.body as { metadata: { continue: string } };
-  const last = { kind: 'NodeList', metadata: {}, items: [recording('node-b-ready').response.body] };
+  const nodeB = recording('node-b-ready').response.body as { spec: object };
+  const last = {
+    kind: 'NodeList',
+    metadata: {},
+    items: [{ ...nodeB, spec: { ...nodeB.spec, unschedulable: true } }],
+  };
   server.answer('GET /api/v1/nodes', (query) =>
     query.get('continue') === first.metadata.continue ? last : first,
   );
-  server.answer('PATCH /api/v1/nodes/node-b', recording('node-b-ready').response.body);
   server.answer(listPods, only());
   expect(await drain().poll('i-0123456789abcde0b')).toMatchObject({
     status: 'passed',
@@ -231,16 +256,11 @@ test('an eviction API of before 1.22 is spoken to in its own version', async () 
   expect(server.strangers).toEqual([]);
 });
 
-const cordonedBy = (annotations: Record<string, string>) =>
-  nodeList(({ metadata, spec }: Node) => {
-    metadata.annotations = annotations;
-    spec.unschedulable = true;
-  });
-
 test('an operator’s cordon is neither claimed nor given back', async () => {
   server.answer('GET /api/v1/nodes', cordonedBy({}));
-  const { start, abort } = drain();
-  await start(nodeA);
+  server.answer(listPods, only());
+  const { poll, abort } = drain();
+  await poll();
   await abort(nodeA);
   expect(asked('PATCH /api/v1/nodes/node-a')).toEqual([]);
 });
@@ -248,8 +268,9 @@ test('an operator’s cordon is neither claimed nor given back', async () => {
 test.each(['r-1', 'r-0'])('aborting gives back the cordon of a release: %s', async (release) => {
   server.answer('GET /api/v1/nodes', cordonedBy({ 'drover/cordoned-by': release }));
   server.replay('uncordon-node-a');
-  const { start, abort } = drain();
-  await start(nodeA);
+  server.answer(listPods, only());
+  const { poll, abort } = drain();
+  await poll();
   expect(asked('PATCH /api/v1/nodes/node-a')).toEqual([]);
   await abort(nodeA);
   expect(server.strangers).toEqual([]);
@@ -259,8 +280,8 @@ test.each(['r-1', 'r-0'])('aborting gives back the cordon of a release: %s', asy
 });
 
 test('a node that changed between reading and cordoning is read again', async () => {
+  server.answer('GET /api/v1/nodes', nodeList());
   const { poll } = drain();
-  server.answer(listPods, only());
   server.answer('PATCH /api/v1/nodes/node-a', { message: 'the object has been modified' }, 409);
   expect(await poll()).toMatchObject({ status: 'waiting', reason: expect.stringContaining('409') });
   expect(asked('GET /api/v1/nodes').length).toBeGreaterThan(1);
@@ -285,7 +306,9 @@ test('an API server that is not there is waited for', async () => {
 
 test('a cordon that cannot be given back is an error that says where it may still be', async () => {
   server.answer('GET /api/v1/nodes', { message: 'overloaded' }, 503);
-  await expect(drain().abort(nodeA)).rejects.toThrow(/503.*i-0123456789abcde0a may still be cordoned/);
+  await expect(drain().abort(nodeA)).rejects.toThrow(
+    /^uncordon \(annotation drover\/cordoned-by\): NotUndone: i-0123456789abcde0a: .*503: overloaded/,
+  );
 });
 
 test('a context the kubeconfig does not have is told with those it has', async () => {

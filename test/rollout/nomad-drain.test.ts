@@ -67,7 +67,6 @@ function drain(seen: typeof documented = documented, allocations: object[] | nul
   };
   return {
     script,
-    start: (...ids: string[]) => made.start(context, ids),
     poll: (polled = one) => made.poll(context, polled),
     abort: (...ids: string[]) => made.abort(context, ids),
     posted: () => script.asked.filter(({ method }) => method === 'POST').map(({ body }) => JSON.parse(body!)),
@@ -76,9 +75,9 @@ function drain(seen: typeof documented = documented, allocations: object[] | nul
 
 process.env.DROVER_TEST_NOMAD_TOKEN = 'secret';
 
-test('starting drains the client of the instance within nine tenths of the deadline, and says for whom', async () => {
-  const { start, posted, script } = drain();
-  await start('i-1');
+test('the client of the instance is drained within nine tenths of the deadline, and told for whom', async () => {
+  const { poll, posted, script } = drain();
+  expect(await poll()).toMatchObject({ status: 'waiting', reason: 'mew has been told to drain' });
   expect(posted()).toEqual([
     {
       DrainSpec: { Deadline: 270_000_000_000, IgnoreSystemJobs: false },
@@ -93,24 +92,23 @@ test('starting drains the client of the instance within nine tenths of the deadl
   ]);
 });
 
+test('a drain that has been begun is waited for until Nomad calls it complete', async () => {
+  const { poll, posted } = drain(draining);
+  expect(await poll()).toMatchObject({ status: 'waiting', reason: 'mew: its drain is not complete' });
+  expect(posted()).toEqual([]);
+});
+
 test('a drain under way is left alone and waited for', async () => {
-  const { start, poll, posted } = drain(draining, [
+  const { poll, posted } = drain(draining, [
     { Name: 'webapp.webapp[0]', ClientStatus: 'running' },
     { Name: 'webapp.webapp[1]', ClientStatus: 'complete' },
   ]);
-  await start('i-1');
   expect(await poll()).toEqual({
     status: 'waiting',
     source: 'nomad',
     reason: 'mew: 1 allocations have not ended',
   });
   expect(posted()).toEqual([]);
-});
-
-test('a start that got lost is made up for by the next poll', async () => {
-  const { poll, posted } = drain();
-  expect(await poll()).toMatchObject({ status: 'waiting', reason: 'mew: its drain is not complete' });
-  expect(posted()).toHaveLength(1);
 });
 
 test.each([
@@ -141,12 +139,12 @@ test('an instance that is no client has nothing to drain there', async () => {
 });
 
 test('a client is also known by a meta key', async () => {
-  const { start, posted } = drain({
+  const { poll, posted } = drain({
     ...documented,
     Attributes: { 'unique.hostname': 'mew' } as never,
     Meta: { 'unique.platform.aws.instance-id': 'i-1' },
   });
-  await start('i-1');
+  await poll();
   expect(posted()).toHaveLength(1);
 });
 

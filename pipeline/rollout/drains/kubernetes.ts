@@ -3,12 +3,11 @@
  * none is left but those that belong to the node. Level-triggered: every poll looks at the node and does what is left
  * to do, so a resumed release simply goes on. An instance that is no node of the cluster has nothing to drain there.
  */
-import type { V1Node } from '@kubernetes/client-node';
-import { CloudError } from '../../cloud/cloud.ts';
-import { ApiError } from '../kubernetes/access.ts';
+import type { V1Node, V1Pod } from '@kubernetes/client-node';
 import { type Cluster, clusterOf, cordonMark } from '../kubernetes/cluster.ts';
 import { evict } from '../kubernetes/evictions.ts';
 import { listed, nameOf, sorted } from '../kubernetes/pods.ts';
+import { patiently, undone } from '../outage.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import type { AskedDrain, DrainContext } from './drains.ts';
@@ -19,46 +18,24 @@ export const kubernetes = (spec: Extract<DrainSpec, { type: 'kubernetes' }>): As
   name: source,
   marksItself: true,
 
-  /** All at once, before the first pod is evicted, so that none moves from one victim to the next. */
-  async start(context, instances) {
-    const cordoned = instances.map(async (id) => {
-      const cluster = await clusterOf(context, spec.cluster);
-      await cluster.cordon(id, context.release);
-    });
-    // What did not succeed is done, or its failure told, by the next poll: a deadline's policy decides then.
-    await Promise.allSettled(cordoned);
-  },
+  start: async () => {},
 
-  async poll(context, instance) {
-    try {
+  poll: (context, instance) =>
+    patiently(source, async () => {
       const cluster = await clusterOf(context, spec.cluster);
       const node = await cluster.nodeOf(instance.id);
       if (!node) return { status: 'passed', source, reason: `is no node of ${cluster.place}` };
+      if (node.spec?.unschedulable) return await drained(cluster, node, spec, context);
       await cluster.cordon(instance.id, context.release);
-      return await drained(cluster, node, spec, context);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      return { status: 'waiting', source, reason: error.message };
-    }
-  },
+      // Evictions begin with the next poll: by then every victim is cordoned, so that no pod moves from one to another.
+      return { status: 'waiting', source, reason: `${node.metadata?.name} is cordoned` };
+    }),
 
-  async abort(context, instances) {
-    try {
+  abort: (context, instances) =>
+    undone(`uncordon (annotation ${cordonMark})`, instances, async (id) => {
       const cluster = await clusterOf(context, spec.cluster);
-      for (const id of instances) await cluster.uncordon(id);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      const remedy = `the nodes of ${instances.join(', ')} may still be cordoned (annotation ${cordonMark})`;
-      throw new CloudError(
-        'uncordon',
-        String(error.status ?? 'EndpointUnreachable'),
-        `${error.message}; ${remedy}`,
-        {
-          cause: error,
-        },
-      );
-    }
-  },
+      await cluster.uncordon(id);
+    }),
 });
 
 async function drained(
@@ -67,7 +44,8 @@ async function drained(
   spec: Extract<DrainSpec, { type: 'kubernetes' }>,
   { clock }: DrainContext,
 ): Promise<Answer> {
-  const { evictable, leaving, refused, staying } = sorted(await cluster.podsOn(node), spec);
+  const { evictable, refused, staying, ...pods } = sorted(await cluster.podsOn(node), spec);
+  const leaving = pods.leaving.filter((pod) => !isOver(node, pod, clock.now()));
   const refusals = refused.map(({ pod, why }) => `${nameOf(pod)} ${why}`);
   // With the policy fail nothing is moved in vain; with the others everything is moved that can be.
   if (refused.length > 0 && (spec.on_deadline === 'fail' || evictable.length + leaving.length === 0)) {
@@ -88,4 +66,11 @@ async function drained(
     source,
     reason: `no pod left on ${node.metadata?.name} but ${staying.length} of its own`,
   };
+}
+
+/** A kubelet that has fallen silent will never say that a pod is gone: its grace period is all there is to wait for. */
+function isOver({ status }: V1Node, { metadata }: V1Pod, now: number): boolean {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  const endsAt = metadata?.deletionTimestamp?.getTime() ?? Number.POSITIVE_INFINITY;
+  return ready?.status === 'Unknown' && endsAt <= now;
 }

@@ -7,10 +7,10 @@
 import { z } from 'zod';
 import type { InstanceObservation } from '../../cloud/cloud.ts';
 import type { Http } from '../http.ts';
+import { patiently, undone } from '../outage.ts';
 import { expected, request, type ServiceRequest } from '../service.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { AskedDrain, DrainContext } from './drains.ts';
-import { bestEffort, patiently, undone } from './remote.ts';
 
 const source = 'nomad';
 
@@ -101,17 +101,15 @@ export const nomad = (spec: NomadSpec): AskedDrain => {
     name: source,
     marksItself: true,
 
-    start: (context, instances) =>
-      bestEffort(instances, async (id) => {
-        const node = await nodeOf(context, id);
-        if (node && !node.DrainStrategy && !isDrained(node)) await begin(context, node);
-      }),
-
+    start: async () => {},
     poll: (context, instance: InstanceObservation) =>
       patiently(source, async () => {
         const node = await nodeOf(context, instance.id);
         if (!node) return { status: 'passed', source, reason: `is no client of Nomad at ${spec.address}` };
-        if (!node.DrainStrategy && !isDrained(node)) await begin(context, node);
+        if (!node.DrainStrategy && !isDrained(node)) {
+          await begin(context, node);
+          return { status: 'waiting', source, reason: `${node.Name} has been told to drain` };
+        }
         const allocations =
           expected(await ask(context, 'GET', `/v1/node/${node.ID}/allocations`), allocationsSchema) ?? [];
         const left = allocations

@@ -5,11 +5,11 @@
  */
 import { z } from 'zod';
 import type { InstanceObservation } from '../../cloud/cloud.ts';
+import { patiently } from '../outage.ts';
 import { expected, hostOf, request, type ServiceRequest } from '../service.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import type { AskedDrain, DrainContext } from './drains.ts';
-import { patiently } from './remote.ts';
 
 const source = 'vault';
 

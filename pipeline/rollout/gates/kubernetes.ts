@@ -4,22 +4,22 @@
  * for a moment at any time, for instance while it is updated.
  */
 import type { V1Node, V1Pod } from '@kubernetes/client-node';
-import { ApiError } from '../kubernetes/access.ts';
 import { type Cluster, clusterOf } from '../kubernetes/cluster.ts';
 import { controllerOf, listed, nameOf } from '../kubernetes/pods.ts';
 import { wants } from '../kubernetes/selectors.ts';
+import { patiently } from '../outage.ts';
 import type { GateSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import type { GateContext, Subject } from './gates.ts';
 
 const source = 'kubernetes';
 
-export async function kubernetes(
+export const kubernetes = (
   gate: Extract<GateSpec, { type: 'kubernetes' }>,
   { instance, served }: Subject,
   context: GateContext,
-): Promise<Answer> {
-  try {
+): Promise<Answer> =>
+  patiently(source, async () => {
     const cluster = await clusterOf(context, gate.cluster);
     const node = await cluster.nodeOf(instance.id);
     if (!node) return { status: 'waiting', source, reason: `is no node of ${cluster.place} yet` };
@@ -29,11 +29,7 @@ export async function kubernetes(
     if (missing.length > 0)
       return { status: 'waiting', source, reason: `${listed(missing)} not ready there` };
     return { status: 'passed', source, reason: `${node.metadata?.name} is Ready and its DaemonSets run` };
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return { status: 'waiting', source, reason: error.message };
-  }
-}
+  });
 
 /** Null when the node is Ready: a condition of that type is always there, only its status says so. */
 function unreadiness({ metadata, status }: V1Node): string | null {

@@ -14,6 +14,7 @@ import type { Clock } from '../../clock.ts';
 import type { Cloud } from '../../cloud/cloud.ts';
 import type { KubernetesCluster } from '../../config/orchestrators.ts';
 import { reasonOf } from '../../errors.ts';
+import { ServiceError } from '../outage.ts';
 
 export interface KubernetesApi {
   core: CoreV1Api;
@@ -24,7 +25,7 @@ export interface KubernetesApi {
 }
 
 /** What the API server said no to, or that it said nothing. */
-export class ApiError extends Error {
+export class ApiError extends ServiceError {
   /** Null when no answer came. */
   readonly status: number | null;
   /** The server's own sentence. */

@@ -1,19 +1,13 @@
 /**
- * What drains through another service have in common: its failures while work is moved off are waited out, until the
- * deadline's policy decides; its failures while work is given back must not go unnoticed.
+ * A service beside the cloud that does not answer, or says no: while a gate or a drain asks, that is waited out until
+ * its deadline decides; while work is given back it must not go unnoticed.
  */
-import { CloudError } from '../../cloud/cloud.ts';
-import { reasonOf } from '../../errors.ts';
-import { ServiceError } from '../service.ts';
-import type { Answer } from '../state.ts';
+import { CloudError } from '../cloud/cloud.ts';
+import { reasonOf } from '../errors.ts';
+import type { Answer } from './state.ts';
 
-/** A failed start is not the last word: the next poll does what is left to do, and reports what keeps it from that. */
-export async function bestEffort(
-  instances: readonly string[],
-  begin: (instance: string) => Promise<void>,
-): Promise<void> {
-  await Promise.allSettled(instances.map(begin));
-}
+/** No answer, or not the one that was needed; the message names the place and why, in words that stay the same. */
+export class ServiceError extends Error {}
 
 export async function patiently(source: string, question: () => Promise<Answer>): Promise<Answer> {
   try {
