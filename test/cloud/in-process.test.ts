@@ -134,10 +134,10 @@ test('what an operation lacks is counted at this door too', async () => {
   const { simulator } = bothDoors();
   expect(await simulator.call('ec2', 'CopyImage', {})).toMatchObject({ status: 400 });
   expect(await simulator.call('athena', 'StartQuery', {})).toMatchObject({ status: 400 });
-  await simulator.call('elasticloadbalancing', 'CreateTargetGroup', { Name: 'x', HealthCheckPath: '/ready' });
+  await simulator.call('elasticloadbalancing', 'CreateTargetGroup', { Name: 'x', IpAddressType: 'ipv6' });
   expect([...simulator.gaps.keys()]).toEqual([
     'ec2:CopyImage',
     'athena:StartQuery',
-    'elasticloadbalancing:CreateTargetGroup.HealthCheckPath (ignored)',
+    'elasticloadbalancing:CreateTargetGroup.IpAddressType (ignored)',
   ]);
 });

@@ -192,6 +192,7 @@ describe('faults of the cloud', () => {
 
   test('an instance dies some time after its checks passed: the software at first, the machine if so ordered', () => {
     const aws = inMemory();
+    groupIn(aws).suspended.ReplaceUnhealthy = 'so that it can be looked at';
     inject(aws, { kind: 'death', group: 'web-a', afterMs: 10_000 });
     inject(aws, { kind: 'death', group: 'batch', of: 'machine' });
     pass(aws, 9_999);
@@ -205,7 +206,7 @@ describe('faults of the cloud', () => {
     const targets = Object.values(
       aws.simulator.world.targetGroups[groupIn(aws).targetGroupArns[0]!]!.targets,
     );
-    pass(aws, 1_000);
+    pass(aws, 6_000);
     expect(targets.filter(({ state }) => state === 'unhealthy')).toHaveLength(1);
     expect(
       Object.values(aws.simulator.world.instances).map(({ stateReason }) => stateReason?.code),

@@ -129,11 +129,11 @@ test('an unhealthy image in production: in service, then checks impaired and tar
   fault(aws);
   const id = await launchFromNewImage(aws);
   const [arn] = (await groupOf(aws)).TargetGroupARNs!;
-  await aws.clock.sleep(5_000);
+  await aws.clock.sleep(7_000);
   expect(await checksOf(aws, id)).toBe('impaired');
   expect(await targetOf(aws, arn!, id)).toMatchObject({
     State: 'unhealthy',
-    Reason: 'Target.FailedHealthChecks',
+    Reason: 'Target.ResponseCodeMismatch',
   });
 });
 

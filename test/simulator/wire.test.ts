@@ -81,9 +81,9 @@ test('an unknown action, parameter or value, and a missing one, are refused as A
 
 test('a parameter that is accepted but has no effect is counted', async () => {
   const aws = inMemory();
-  ask(aws, 'elasticloadbalancing', { Action: 'CreateTargetGroup', Name: 'x', HealthCheckPath: '/ready' });
+  ask(aws, 'elasticloadbalancing', { Action: 'CreateTargetGroup', Name: 'x', IpAddressType: 'ipv6' });
   expect([...aws.simulator.gaps.keys()]).toEqual([
-    'elasticloadbalancing:CreateTargetGroup.HealthCheckPath (ignored)',
+    'elasticloadbalancing:CreateTargetGroup.IpAddressType (ignored)',
   ]);
 });
 

@@ -111,7 +111,7 @@ function strike(world: World, standing: StandingFault, instance: Instance): void
   } else {
     if (instance.interruption) return;
     instance.interruption = { recommendedAt: world.now, endsAt: null };
-    schedule(world, fault.recommendedMs, { kind: 'instance.notice', id, life, noticeMs: fault.noticeMs });
+    schedule(world, fault.recommendedMs, { kind: 'instance.notice', id, noticeMs: fault.noticeMs });
   }
   happened(standing);
 }

@@ -12,7 +12,7 @@ import { failLaunch, terminateMember } from './members.ts';
 import { removeFrom, type Spread } from './placement.ts';
 import { schedule } from './queue.ts';
 import type { Group, Member, World } from './state.ts';
-import { targetHealth } from './targets.ts';
+import { targetHealth } from './target-checks.ts';
 
 /** What SetInstanceHealth says about an instance. */
 export const markedByUser = 'a user health-check';

@@ -209,6 +209,8 @@ const endings = {
   'Server.SpotInstanceTermination': 'Spot instance termination',
 };
 
+const reasonFor = (code: keyof typeof endings) => ({ code, message: `${code}: ${endings[code]}` });
+
 /** Idempotent, like TerminateInstances. */
 export function terminate(
   world: World,
@@ -217,7 +219,7 @@ export function terminate(
 ): void {
   if (instance.state === 'shutting-down' || instance.state === 'terminated') return;
   leaveRunning(world, instance, 'shutting-down');
-  instance.stateReason = { code, message: `${code}: ${endings[code]}` };
+  instance.stateReason = reasonFor(code);
   schedule(world, world.timing.terminateMs, {
     kind: 'instance.terminated',
     id: instance.id,
@@ -229,6 +231,7 @@ export function stop(world: World, instance: Instance): void {
   if (instance.state === 'stopping' || instance.state === 'stopped') return;
   if (instance.state !== 'running') throw incorrectState(instance, 'stopped');
   leaveRunning(world, instance, 'stopping');
+  instance.stateReason = reasonFor('Client.UserInitiatedShutdown');
   schedule(world, world.timing.terminateMs, {
     kind: 'instance.stopped',
     id: instance.id,
@@ -241,6 +244,14 @@ export function start(world: World, instance: Instance): void {
   if (instance.state !== 'stopped') throw incorrectState(instance, 'started');
   instance.state = 'pending';
   schedule(world, world.timing.bootMs, { kind: 'instance.running', id: instance.id, life: instance.life });
+}
+
+/** For EC2 it runs all the time; its software starts anew, and with it the checks. */
+export function reboot(world: World, instance: Instance): void {
+  if (instance.state === 'pending') return;
+  if (instance.state !== 'running') throw incorrectState(instance, 'rebooted');
+  instance.life += 1;
+  schedule(world, 0, { kind: 'instance.running', id: instance.id, life: instance.life });
 }
 
 const incorrectState = (instance: Instance, verb: string): ServiceError =>

@@ -8,6 +8,7 @@
  */
 import { works } from './behaviour.ts';
 import type { Group, Instance, TargetGroup, World } from './state.ts';
+import { targetHealth } from './target-checks.ts';
 
 export interface Metric {
   namespace: string;
@@ -80,7 +81,7 @@ function balancing(world: World, { name, dimensions }: Metric, periodMs: number)
     case 'HTTPCode_Target_5XX_Count':
       return occurrences(total(({ errors }) => errors));
     case 'HTTPCode_Target_2XX_Count':
-      return occurrences(total(({ requests, errors, refused }) => requests - errors - refused));
+      return occurrences(total(({ requests, errors }) => requests - errors));
     case 'HTTPCode_ELB_5XX_Count':
       return occurrences(total(({ refused }) => refused));
     case 'HealthyHostCount':
@@ -96,7 +97,7 @@ interface Traffic {
   requests: number;
   /** Answered with an error by a target. */
   errors: number;
-  /** Answered with an error by the load balancer, because the target's machine does not answer. */
+  /** Answered with an error by the load balancer, because there is no target to send them to. */
   refused: number;
   healthy: number;
   unhealthy: number;
@@ -104,29 +105,26 @@ interface Traffic {
 
 /**
  * Requests go evenly to the healthy targets; "if a target group contains only unhealthy registered targets, the load
- * balancer routes requests to all those targets".
+ * balancer routes requests to all those targets". Software that does not work answers nothing but errors.
  */
 function trafficOf(world: World, group: TargetGroup, periodMs: number, zone: string | undefined): Traffic {
-  const targets = Object.values(group.targets).flatMap((target) => {
-    const instance = world.instances[target.instanceId];
-    return instance ? [{ state: target.state, instance }] : [];
-  });
+  const targets = Object.values(group.targets).map(({ instanceId }) => ({
+    instance: world.instances[instanceId]!,
+    state: targetHealth(world, group, instanceId).state,
+  }));
   const healthy = targets.filter(({ state }) => state === 'healthy');
   const unhealthy = targets.filter(({ state }) => state === 'unhealthy');
   const serving = healthy.length > 0 ? healthy : unhealthy;
   const inZone = ({ instance }: { instance: Instance }): boolean =>
     zone === undefined || instance.zone === zone;
-  const each = serving.length === 0 ? 0 : (group.requestsPerSecond * periodMs) / 1000 / serving.length;
-  const traffic = { requests: 0, errors: 0, refused: 0 };
-  for (const { instance } of serving.filter(inZone)) {
-    traffic.requests += each;
-    if (instance.state !== 'running') traffic.refused += each;
-    else traffic.errors += each * (works(world, instance) ? instance.conduct.errorRate : 1);
-  }
+  const all = (group.requestsPerSecond * periodMs) / 1000;
+  const chosen = serving.filter(inZone);
+  const errorRates = chosen.map(({ instance }) => (works(world, instance) ? instance.conduct.errorRate : 1));
+  const each = all / serving.length;
   return {
-    requests: Math.round(traffic.requests),
-    errors: Math.round(traffic.errors),
-    refused: Math.round(traffic.refused),
+    requests: Math.round(chosen.length * each || 0),
+    errors: Math.round(errorRates.reduce((sum, rate) => sum + rate, 0) * each || 0),
+    refused: serving.length === 0 && zone === undefined ? Math.round(all) : 0,
     healthy: healthy.filter(inZone).length,
     unhealthy: unhealthy.filter(inZone).length,
   };

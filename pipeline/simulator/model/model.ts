@@ -21,7 +21,8 @@ import { schedule, takeDue } from './queue.ts';
 import { activeRefresh } from './refresh-state.ts';
 import { rebalance, reconcile } from './scaling.ts';
 import type { Event, Group, Instance, Member, World } from './state.ts';
-import { checkTarget, forgetDrained, forgetInstance, recheckTargets } from './targets.ts';
+import { checkTarget, recheckTargets, restartTargets } from './target-checks.ts';
+import { forgetDrained, forgetInstance } from './targets.ts';
 import { forgetToken } from './tokens.ts';
 
 /**
@@ -43,7 +44,10 @@ function apply(world: World, event: Event): void {
     case 'instance.running': {
       const instance = alive(world, event);
       if (!instance) return;
+      const rebooted = instance.state === 'running';
       becomeRunning(world, instance);
+      if (rebooted) recheckTargets(world, instance.id);
+      else if (instance.life > 0) restartTargets(world, instance.id);
       tellMember(world, instance, memberIsUp);
       return;
     }
@@ -66,15 +70,14 @@ function apply(world: World, event: Event): void {
       return;
     }
     case 'instance.notice': {
-      const instance = alive(world, event);
-      if (!instance?.interruption) return;
-      instance.interruption.endsAt = world.now + event.noticeMs;
-      const { id, life } = event;
-      schedule(world, event.noticeMs, { kind: 'instance.reclaimed', id, life });
+      const interruption = world.instances[event.id]?.interruption;
+      if (!interruption) return;
+      interruption.endsAt = world.now + event.noticeMs;
+      schedule(world, event.noticeMs, { kind: 'instance.reclaimed', id: event.id });
       return;
     }
     case 'instance.reclaimed': {
-      const instance = alive(world, event);
+      const instance = world.instances[event.id];
       if (instance) terminate(world, instance, 'Server.SpotInstanceTermination');
       return;
     }
@@ -108,7 +111,7 @@ function apply(world: World, event: Event): void {
       return;
     }
     case 'target.health':
-      checkTarget(world, event.arn, event.id, event.registration);
+      checkTarget(world, event);
       return;
     case 'target.drained':
       forgetDrained(world, event.arn, event.id, event.registration);

@@ -5,7 +5,7 @@
 import { counts } from './lifecycle.ts';
 import type { InstanceRefresh, LaunchConfiguration } from './refresh-state.ts';
 import type { Group, Member, World } from './state.ts';
-import { targetHealth } from './targets.ts';
+import { targetHealth } from './target-checks.ts';
 import { findTemplate, resolveVersion } from './templates.ts';
 
 export interface Survey {

@@ -42,7 +42,7 @@ export interface StandingFault {
 export interface Timing {
   /** pending → running. */
   bootMs: number;
-  /** running → status checks ok; registered → healthy target. */
+  /** running → software works, status checks ok; also the interval of a target group's checks unless it has its own. */
   warmUpMs: number;
   /** Default deregistration delay of target groups. */
   drainMs: number;
@@ -80,7 +80,7 @@ export interface Instance {
   /** When it last became 'running'; null before. */
   runningSince: number | null;
   conduct: Conduct;
-  /** Grows with every stop and termination, so that events of an earlier life are recognised. */
+  /** Grows with every stop, reboot and termination, so that events of an earlier life are recognised. */
   life: number;
   groupName: string | null;
   /** Bought on the spot market: EC2 may take it back. */
@@ -301,7 +301,22 @@ export interface Target {
   state: 'initial' | 'healthy' | 'unhealthy' | 'draining';
   /** Distinguishes this registration from an earlier one of the same instance. */
   registration: number;
+  registeredAt: number;
+  /** When a health check next finds something new; null: as things stand, never. */
+  checkDue: number | null;
   drainedAt: number | null;
+}
+
+/** How a target group checks its targets; the rest of its settings are only kept. */
+export interface HealthCheck {
+  intervalMs: number;
+  timeoutMs: number;
+  healthyThreshold: number;
+  unhealthyThreshold: number;
+  protocol: string;
+  port: string;
+  path: string;
+  matcher: string;
 }
 
 export interface TargetGroup {
@@ -310,6 +325,7 @@ export interface TargetGroup {
   name: string;
   port: number;
   protocol: string;
+  healthCheck: HealthCheck;
   deregistrationDelayMs: number;
   /** Other attributes, as given. */
   attributes: Record<string, string>;
@@ -368,8 +384,8 @@ export type Happening =
   | { kind: 'fault.begins'; id: number }
   | { kind: 'token.expires'; key: string }
   | { kind: 'instance.fails'; id: string; life: number; of: FaultOf<'death'>['of'] }
-  | { kind: 'instance.notice'; id: string; life: number; noticeMs: number }
-  | { kind: 'instance.reclaimed'; id: string; life: number };
+  | { kind: 'instance.notice'; id: string; noticeMs: number }
+  | { kind: 'instance.reclaimed'; id: string };
 
 export interface World {
   schema: 'drover/simulator-world@2';

@@ -1,16 +1,16 @@
 /**
- * Target groups: registration, health, and draining.
+ * Target groups: registration and draining. Which verdict the health checks come to is target-checks.ts.
  *
  * initial → healthy | unhealthy; deregistered → draining → unused (which is: no longer there).
  * https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
  * https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay
  */
-import { works } from './behaviour.ts';
 import { ServiceError } from './errors.ts';
 import { newSuffix, nextSerial } from './identity.ts';
 import { schedule } from './queue.ts';
 import { bound, find, happened } from './standing.ts';
-import type { Instance, Tags, Target, TargetGroup, World } from './state.ts';
+import type { HealthCheck, Instance, Tags, TargetGroup, World } from './state.ts';
+import { planCheck, registered } from './target-checks.ts';
 
 export function findTargetGroup(world: World, arn: string): TargetGroup {
   if (Object.hasOwn(world.targetGroups, arn)) return world.targetGroups[arn]!;
@@ -19,7 +19,14 @@ export function findTargetGroup(world: World, arn: string): TargetGroup {
 
 export function createTargetGroup(
   world: World,
-  request: { name: string; port: number; protocol: string; tags: Tags; deregistrationDelayMs?: number },
+  request: {
+    name: string;
+    port: number;
+    protocol: string;
+    tags: Tags;
+    healthCheck?: Partial<HealthCheck>;
+    deregistrationDelayMs?: number;
+  },
 ): TargetGroup {
   if (Object.values(world.targetGroups).some((group) => group.name === request.name)) {
     throw new ServiceError(
@@ -36,6 +43,7 @@ export function createTargetGroup(
     name: request.name,
     port: request.port,
     protocol: request.protocol,
+    healthCheck: { ...defaultCheck(world, request.protocol), ...request.healthCheck },
     deregistrationDelayMs: request.deregistrationDelayMs ?? world.timing.drainMs,
     attributes: {},
     requestsPerSecond: 100,
@@ -48,6 +56,21 @@ export function createTargetGroup(
   return group;
 }
 
+/**
+ * "The default is 30 seconds" (API reference, CreateTargetGroup); here it is as long as software takes to start, so that
+ * a target is healthy at its first check however fast the world runs.
+ */
+const defaultCheck = (world: World, protocol: string): HealthCheck => ({
+  intervalMs: Math.max(1, world.timing.warmUpMs),
+  timeoutMs: 5_000,
+  healthyThreshold: 5,
+  unhealthyThreshold: 2,
+  protocol,
+  port: 'traffic-port',
+  path: '/',
+  matcher: '200',
+});
+
 /** Registers, or takes a draining target back into service. A target already registered stays as it is. */
 export function register(world: World, group: TargetGroup, instance: Instance, port = group.port): void {
   const existing = group.targets[instance.id];
@@ -58,14 +81,11 @@ export function register(world: World, group: TargetGroup, instance: Instance, p
     port,
     state: 'initial',
     registration,
+    registeredAt: world.now,
+    checkDue: null,
     drainedAt: null,
   };
-  schedule(world, world.timing.warmUpMs, {
-    kind: 'target.health',
-    arn: group.arn,
-    id: instance.id,
-    registration,
-  });
+  planCheck(world, group, group.targets[instance.id]!);
 }
 
 /** Starts draining; returns when it ends (now, for a target that is not registered). */
@@ -93,94 +113,14 @@ function drainMs(world: World, group: TargetGroup, instanceId: string): number {
   return slow.fault.drainMs;
 }
 
-/** The verdict of the health checks on one target, now. */
-export function checkTarget(world: World, arn: string, instanceId: string, registration: number): void {
-  const target = registered(world, arn, instanceId, registration);
-  const instance = world.instances[instanceId];
-  if (!target || !instance || target.state === 'draining') return;
-  target.state = works(world, instance) ? 'healthy' : 'unhealthy';
-  const { conduct, runningSince } = instance;
-  if (target.state === 'healthy' && conduct.failsAfterMs !== null && runningSince !== null) {
-    const failsAt = runningSince + conduct.failsAfterMs;
-    schedule(world, failsAt - world.now, { kind: 'target.health', arn, id: instanceId, registration });
-  }
-  if (target.state === 'unhealthy' && instance.groupName !== null) {
-    const { healthCheckMs } = world.timing;
-    schedule(world, healthCheckMs, { kind: 'group.health', group: instance.groupName, id: instanceId });
-  }
-}
-
-/** The instance's software may have changed its mind: it is checked wherever it is registered. */
-export function recheckTargets(world: World, instanceId: string): void {
-  for (const { arn, targets } of Object.values(world.targetGroups)) {
-    const registration = targets[instanceId]?.registration;
-    if (registration === undefined) continue;
-    schedule(world, 0, { kind: 'target.health', arn, id: instanceId, registration });
-  }
-}
-
 export function forgetDrained(world: World, arn: string, instanceId: string, registration: number): void {
   const target = registered(world, arn, instanceId, registration);
   if (target?.state === 'draining') delete world.targetGroups[arn]!.targets[instanceId];
-}
-
-function registered(world: World, arn: string, instanceId: string, registration: number): Target | null {
-  const target = world.targetGroups[arn]?.targets[instanceId];
-  return target?.registration === registration ? target : null;
 }
 
 /** A terminated instance is deregistered by the load balancer itself. */
 export function forgetInstance(world: World, instanceId: string): void {
   for (const group of Object.values(world.targetGroups)) {
     if (group.targets[instanceId]) delete group.targets[instanceId];
-  }
-}
-
-export interface TargetHealth {
-  state: Target['state'] | 'unused';
-  reason: string | null;
-  description: string | null;
-}
-
-/** What DescribeTargetHealth says about an instance, registered or not. */
-export function targetHealth(world: World, group: TargetGroup, instanceId: string): TargetHealth {
-  const target = group.targets[instanceId];
-  if (!target) {
-    return {
-      state: 'unused',
-      reason: 'Target.NotRegistered',
-      description: 'Target is not registered to the target group',
-    };
-  }
-  if (target.state === 'draining') {
-    return {
-      state: 'draining',
-      reason: 'Target.DeregistrationInProgress',
-      description: 'Target deregistration is in progress',
-    };
-  }
-  const instance = world.instances[instanceId];
-  if (instance && ['stopping', 'stopped', 'shutting-down', 'terminated'].includes(instance.state)) {
-    return {
-      state: 'unused',
-      reason: 'Target.InvalidState',
-      description: `Target is in the ${instance.state} state`,
-    };
-  }
-  switch (target.state) {
-    case 'initial':
-      return {
-        state: 'initial',
-        reason: 'Elb.RegistrationInProgress',
-        description: 'Target registration is in progress',
-      };
-    case 'healthy':
-      return { state: 'healthy', reason: null, description: null };
-    case 'unhealthy':
-      return {
-        state: 'unhealthy',
-        reason: 'Target.FailedHealthChecks',
-        description: 'Health checks failed',
-      };
   }
 }

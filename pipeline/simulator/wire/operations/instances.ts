@@ -7,6 +7,7 @@ import type {
   DescribeVolumesRequest,
   DescribeVolumesResult,
   Instance as InstanceShape,
+  RebootInstancesRequest,
   RunInstancesRequest,
   StartInstancesRequest,
   StartInstancesResult,
@@ -15,9 +16,10 @@ import type {
   TerminateInstancesRequest,
   TerminateInstancesResult,
 } from '@aws-sdk/client-ec2';
+import { timestamp } from '../../../clock.ts';
 import { ServiceError } from '../../model/errors.ts';
 import { newId } from '../../model/identity.ts';
-import { findInstance, launch, notFound, start, stop, terminate } from '../../model/instances.ts';
+import { findInstance, launch, notFound, reboot, start, stop, terminate } from '../../model/instances.ts';
 import { launchParameters } from '../../model/launching.ts';
 import { isKnown } from '../../model/propagation.ts';
 import type { Instance, World } from '../../model/state.ts';
@@ -124,7 +126,7 @@ function instanceShape(world: World, instance: Instance, launchIndex = 0): Insta
     StateReason: instance.stateReason
       ? { Code: instance.stateReason.code, Message: instance.stateReason.message }
       : undefined,
-    StateTransitionReason: instance.stateReason ? 'User initiated' : '',
+    StateTransitionReason: transitionReason(world, instance),
     InstanceType: instance.instanceType as InstanceShape['InstanceType'],
     LaunchTime: new Date(instance.launchedAt),
     InstanceLifecycle: instance.spot ? 'spot' : undefined,
@@ -170,6 +172,16 @@ function instanceShape(world: World, instance: Instance, launchIndex = 0): Insta
       HttpEndpoint: 'enabled',
     },
   };
+}
+
+/** 'User initiated (2026-01-01 00:00:00 GMT)', 'Server.SpotInstanceTermination: …'; empty while it runs by itself. */
+function transitionReason({ clockOffsetMs }: World, { stateReason, checksSince }: Instance): string {
+  if (!stateReason) return '';
+  if (!stateReason.code.startsWith('Client.User')) return stateReason.message;
+  const at = timestamp(checksSince + clockOffsetMs)
+    .replace('T', ' ')
+    .replace(/\..*/, '');
+  return `User initiated (${at} GMT)`;
 }
 
 export function DescribeInstanceStatus(
@@ -312,6 +324,12 @@ export const StopInstances = (world: World, input: StopInstancesRequest): StopIn
 export const StartInstances = (world: World, input: StartInstancesRequest): StartInstancesResult => ({
   StartingInstances: changeStates(world, input.InstanceIds, (instance) => start(world, instance)),
 });
+
+export function RebootInstances(world: World, input: RebootInstancesRequest): object {
+  const instances = (input.InstanceIds ?? []).map((id) => knownInstance(world, id));
+  for (const instance of instances) reboot(world, instance);
+  return {};
+}
 
 export function DescribeVolumes(world: World, input: DescribeVolumesRequest): DescribeVolumesResult {
   const volumes = input.VolumeIds?.length

@@ -12,6 +12,7 @@ import type {
   DescribeTargetHealthInput,
   DescribeTargetHealthOutput,
   ModifyTargetGroupAttributesInput,
+  ModifyTargetGroupInput,
   RegisterTargetsInput,
   RemoveTagsInput,
   TargetGroupAttribute,
@@ -20,14 +21,9 @@ import type {
 } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { ServiceError, validationError } from '../../model/errors.ts';
 import { findInstance } from '../../model/instances.ts';
-import type { Target, TargetGroup, World } from '../../model/state.ts';
-import {
-  createTargetGroup,
-  deregister,
-  findTargetGroup,
-  register,
-  targetHealth,
-} from '../../model/targets.ts';
+import type { HealthCheck, Target, TargetGroup, World } from '../../model/state.ts';
+import { planCheck, targetHealth } from '../../model/target-checks.ts';
+import { createTargetGroup, deregister, findTargetGroup, register } from '../../model/targets.ts';
 import type { Operation } from '../services.ts';
 import { page } from './pages.ts';
 import { tagList, tagRecord } from './shapes.ts';
@@ -39,25 +35,61 @@ const targetGroupShape = (world: World, group: TargetGroup): TargetGroupShape =>
   ProtocolVersion: 'HTTP1',
   Port: group.port,
   VpcId: world.vpcId,
-  HealthCheckProtocol: 'HTTP',
-  HealthCheckPort: 'traffic-port',
+  HealthCheckProtocol: group.healthCheck.protocol as TargetGroupShape['HealthCheckProtocol'],
+  HealthCheckPort: group.healthCheck.port,
   HealthCheckEnabled: true,
-  HealthCheckIntervalSeconds: 30,
-  HealthCheckTimeoutSeconds: 5,
-  HealthyThresholdCount: 5,
-  UnhealthyThresholdCount: 2,
-  HealthCheckPath: '/',
-  Matcher: { HttpCode: '200' },
+  // Shorter than the 5 seconds AWS allows at least, if this world runs faster than AWS.
+  HealthCheckIntervalSeconds: Math.ceil(group.healthCheck.intervalMs / 1000),
+  HealthCheckTimeoutSeconds: group.healthCheck.timeoutMs / 1000,
+  HealthyThresholdCount: group.healthCheck.healthyThreshold,
+  UnhealthyThresholdCount: group.healthCheck.unhealthyThreshold,
+  HealthCheckPath: group.healthCheck.path,
+  Matcher: { HttpCode: group.healthCheck.matcher },
   LoadBalancerArns: group.loadBalancerArns,
   TargetType: 'instance',
   IpAddressType: 'ipv4',
 });
+
+/** The settings of health checks that a request gives. Limits: API reference, CreateTargetGroup. */
+function checkSettings(input: CreateTargetGroupInput | ModifyTargetGroupInput): Partial<HealthCheck> {
+  const within = (name: string, value: number | undefined, from: number, to: number): number | undefined => {
+    if (value === undefined || (value >= from && value <= to)) return value;
+    throw validationError(`${name} '${value}' must be between ${from} and ${to}`);
+  };
+  const interval = within('Health check interval', input.HealthCheckIntervalSeconds, 5, 300);
+  const timeout = within('Health check timeout', input.HealthCheckTimeoutSeconds, 2, 120);
+  const healthyThreshold = within('Healthy threshold count', input.HealthyThresholdCount, 2, 10);
+  const unhealthyThreshold = within('Unhealthy threshold count', input.UnhealthyThresholdCount, 2, 10);
+  if (interval !== undefined && timeout !== undefined && interval <= timeout) {
+    throw validationError('Health check interval must be greater than the timeout.');
+  }
+  return {
+    ...(interval !== undefined && { intervalMs: interval * 1000 }),
+    ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
+    ...(healthyThreshold !== undefined && { healthyThreshold }),
+    ...(unhealthyThreshold !== undefined && { unhealthyThreshold }),
+    ...(input.HealthCheckProtocol !== undefined && { protocol: input.HealthCheckProtocol }),
+    ...(input.HealthCheckPort !== undefined && { port: input.HealthCheckPort }),
+    ...(input.HealthCheckPath !== undefined && { path: input.HealthCheckPath }),
+    ...(input.Matcher?.HttpCode !== undefined && { matcher: input.Matcher.HttpCode }),
+  };
+}
+
+function ModifyTargetGroup(world: World, input: ModifyTargetGroupInput) {
+  const group = findTargetGroup(world, input.TargetGroupArn!);
+  Object.assign(group.healthCheck, checkSettings(input));
+  for (const target of Object.values(group.targets)) {
+    if (target.state !== 'draining') planCheck(world, group, target);
+  }
+  return { TargetGroups: [targetGroupShape(world, group)] };
+}
 
 function CreateTargetGroup(world: World, input: CreateTargetGroupInput) {
   const group = createTargetGroup(world, {
     name: input.Name!,
     port: input.Port ?? 80,
     protocol: input.Protocol ?? 'HTTP',
+    healthCheck: checkSettings(input),
     tags: tagRecord(input.Tags),
   });
   void input.VpcId;
@@ -201,6 +233,7 @@ export const loadBalancingOperations: Record<string, Operation> = {
   DescribeTargetGroupAttributes,
   DescribeTargetGroups,
   DescribeTargetHealth,
+  ModifyTargetGroup,
   ModifyTargetGroupAttributes,
   RegisterTargets,
   RemoveTags,

@@ -15,7 +15,8 @@ import type {
 import { validationError } from '../../model/errors.ts';
 import { findGroup } from '../../model/groups.ts';
 import type { Group, World } from '../../model/state.ts';
-import { deregister, findTargetGroup, register, targetHealth } from '../../model/targets.ts';
+import { targetHealth } from '../../model/target-checks.ts';
+import { deregister, findTargetGroup, register } from '../../model/targets.ts';
 import { page } from './pages.ts';
 import { recordLimit, targetGroupsIn } from './scaling-shapes.ts';
 
