@@ -8,7 +8,7 @@ import {
 import { TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { expect, test } from 'vitest';
 import { failSoftware } from '../../pipeline/simulator/model/instances.ts';
-import { recheckTargets } from '../../pipeline/simulator/model/targets.ts';
+import { recheckTargets } from '../../pipeline/simulator/model/target-checks.ts';
 import { eventually, exampleConfig, type InMemory, inMemory } from './clients.ts';
 import { activities, groupOf, ids, inService } from './scaling-group.ts';
 
