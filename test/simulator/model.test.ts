@@ -1,12 +1,24 @@
 /** What must hold whatever happens: random histories of a world, each reproducible from the seed it prints. */
 import { expect, test } from 'vitest';
 import { ServiceError } from '../../pipeline/simulator/model/errors.ts';
+import type { LifecycleResult } from '../../pipeline/simulator/model/group-state.ts';
 import { resume, setDesired, suspend, updateGroup } from '../../pipeline/simulator/model/groups.ts';
+import { putHook } from '../../pipeline/simulator/model/hooks.ts';
 import { terminate } from '../../pipeline/simulator/model/instances.ts';
-import { setProtection, terminateInGroup } from '../../pipeline/simulator/model/membership.ts';
+import { completeAction } from '../../pipeline/simulator/model/members.ts';
+import {
+  attach,
+  detach,
+  enterStandby,
+  exitStandby,
+  setInstanceHealth,
+  setProtection,
+  terminateInGroup,
+} from '../../pipeline/simulator/model/membership.ts';
 import { advance } from '../../pipeline/simulator/model/model.ts';
 import { nextDue, schedule, takeDue } from '../../pipeline/simulator/model/queue.ts';
-import type { World } from '../../pipeline/simulator/model/state.ts';
+import type { Group, World } from '../../pipeline/simulator/model/state.ts';
+import { deletePool, putPool } from '../../pipeline/simulator/model/warm-pool.ts';
 import { emptyWorld, worldFrom } from '../../pipeline/simulator/world.ts';
 import { exampleConfig } from './clients.ts';
 
@@ -48,6 +60,16 @@ function disturb(world: World, random: (below: number) => number): void {
     () => suspend(world, group, [processes[random(processes.length)]!]),
     () => resume(world, group, [processes[random(processes.length)]!]),
     () => id && setProtection(group, [id], random(2) === 0),
+    () => id && setInstanceHealth(world, id, 'Unhealthy', false),
+    () => id && enterStandby(world, group, [id], random(2) === 0),
+    () => id && exitStandby(world, group, [id]),
+    () => id && detach(world, group, [id], random(2) === 0),
+    () => attach(world, group, loose(world)),
+    () => putHook(group, anyHook(random)),
+    () => id && answerHook(world, group, id, random(2) === 0 ? 'CONTINUE' : 'ABANDON'),
+    () => putPool(world, group, anyPool(random)),
+    () => deletePool(world, group, random(2) === 0),
+    () => updateGroup(world, group, {}, { maintenance: anyMaintenance(random) }),
   ];
   try {
     deeds[random(deeds.length)]!();
@@ -56,14 +78,54 @@ function disturb(world: World, random: (below: number) => number): void {
   }
 }
 
-const seeds = Array.from({ length: 40 }, (_, index) => 1000 + index);
+type Random = (below: number) => number;
+
+const anyHook = (random: Random) => {
+  const transition = (['launching', 'terminating'] as const)[random(2)]!;
+  const defaultResult = (['CONTINUE', 'ABANDON'] as const)[random(2)]!;
+  return { name: transition, transition, defaultResult, heartbeatMs: 30_000 };
+};
+
+const anyPool = (random: Random) => ({
+  minSize: random(3),
+  maxPrepared: random(2) === 0 ? null : random(8),
+  state: (['Stopped', 'Running'] as const)[random(2)]!,
+  reuseOnScaleIn: random(2) === 0,
+});
+
+const anyMaintenance = (random: Random) =>
+  random(2) === 0 ? null : { minHealthyPercent: 50 + random(51), maxHealthyPercent: 100 + random(50) };
+
+/** Running instances that no group has. */
+const loose = (world: World): string[] =>
+  Object.values(world.instances)
+    .filter(({ state, groupName }) => state === 'running' && groupName === null)
+    .map(({ id }) => id);
+
+function answerHook(world: World, group: Group, id: string, result: LifecycleResult): void {
+  const member = group.members[id]!;
+  const [action] = member.actions;
+  if (action) completeAction(world, group, member, action, result);
+}
+
+/** Everything a user has put in the way of a group, taken out of it again. */
+function release(world: World, group: Group): void {
+  resume(world, group, undefined);
+  for (const hook of Object.values(group.hooks)) putHook(group, { ...hook, defaultResult: 'CONTINUE' });
+  for (const [id, member] of Object.entries(group.members)) {
+    member.protectedFromScaleIn = false;
+    if (member.lifecycle === 'Standby') detach(world, group, [id], false);
+  }
+}
+
+const seeds = Array.from({ length: 60 }, (_, index) => 1000 + index);
 
 test.each(seeds)(
   'seed %i: left alone, every group comes to rest at desired, spread over its zones',
   (seed) => {
     const random = randomFrom(seed);
     const world = exampleWorld();
-    for (let step = 0; step < 60; step += 1) {
+    for (let step = 0; step < 120; step += 1) {
       disturb(world, random);
       advance(world, world.now + random(4_000));
       for (const group of Object.values(world.groups)) {
@@ -71,17 +133,13 @@ test.each(seeds)(
         expect(group.desired).toBeLessThanOrEqual(group.max);
       }
     }
-    for (const group of Object.values(world.groups)) {
-      resume(world, group, undefined);
-      setProtection(
-        group,
-        Object.keys(group.members).filter((id) => group.members[id]!.lifecycle === 'InService'),
-        false,
-      );
-    }
+    for (const group of Object.values(world.groups)) release(world, group);
     // More than any grace period, rebalancing included.
-    advance(world, world.now + 3_600_000);
+    advance(world, world.now + 7_200_000);
+    for (const group of Object.values(world.groups)) release(world, group);
+    advance(world, world.now + 7_200_000);
     for (const group of Object.values(world.groups)) {
+      expectPrepared(world, group);
       const members = Object.values(group.members);
       expect(members.map((member) => [member.lifecycle, member.health])).toEqual(
         Array.from({ length: group.desired }, () => ['InService', 'Healthy']),
@@ -94,6 +152,21 @@ test.each(seeds)(
     }
   },
 );
+
+/** The warm pool, if there is one, has the size it should have, and its instances are as they should be. */
+function expectPrepared(world: World, { warmPool, max, desired }: Group): void {
+  if (!warmPool) return;
+  expect(warmPool.deleting).toBe(false);
+  const members = Object.values(warmPool.members);
+  const size = Math.max(warmPool.minSize, (warmPool.maxPrepared ?? max) - desired);
+  expect(members.map(({ health }) => health)).toEqual(Array.from({ length: size }, () => 'Healthy'));
+  for (const { instanceId, lifecycle } of members) {
+    const { state } = world.instances[instanceId]!;
+    expect([lifecycle, state]).toEqual(
+      state === 'stopped' ? ['Warmed:Stopped', 'stopped'] : ['Warmed:Running', 'running'],
+    );
+  }
+}
 
 test.each(seeds.slice(0, 10))('seed %i: a world saved and loaded has the same future', (seed) => {
   const random = randomFrom(seed);

@@ -49,12 +49,15 @@ function findFailure(world: World, group: Group, member: Member): boolean {
   return true;
 }
 
-/** A stopped instance is what a warm pool is made of; one that is lost is replaced. */
+/** A stopped instance is what a warm pool is made of; one that is lost, or that a user calls unhealthy, is replaced. */
 function checkWarm(world: World, group: Group, member: Member): void {
   const state = world.instances[member.instanceId]?.state ?? 'terminated';
-  if (state !== 'shutting-down' && state !== 'terminated') return;
-  member.health = 'Unhealthy';
-  terminateMember(world, group, member, outOfService(world, notRunning(state)));
+  if (state === 'shutting-down' || state === 'terminated') {
+    member.health = 'Unhealthy';
+    member.unhealthyBecause = notRunning(state);
+  }
+  if (member.health === 'Healthy') return;
+  terminateMember(world, group, member, outOfService(world, member.unhealthyBecause ?? markedByUser));
 }
 
 /** An instance that goes away before it is in service is a failed launch, whatever is suspended. */

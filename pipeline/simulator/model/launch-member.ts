@@ -85,6 +85,7 @@ function launch(
     inServiceAt: null,
     rebalancing: false,
     activity: activity.serial,
+    draining: false,
     actions: [],
   };
 }

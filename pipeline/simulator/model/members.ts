@@ -221,6 +221,7 @@ export function returnToPool(world: World, group: Group, member: Member, cause: 
 export function drain(world: World, group: Group, member: Member): number {
   end(world, activityOf(world, group, member), 'Cancelled');
   member.actions = [];
+  member.draining = true;
   const drainedAt = Math.max(
     world.now,
     ...group.targetGroupArns.map((arn) => {
@@ -250,6 +251,7 @@ export function failLaunch(
 }
 
 export function memberDrained(world: World, group: Group, member: Member): void {
+  member.draining = false;
   const activity = activityOf(world, group, member);
   if (activity?.status === 'WaitingForELBConnectionDraining') activity.status = 'InProgress';
   switch (member.lifecycle) {
@@ -285,8 +287,10 @@ function terminateInstance(world: World, group: Group, member: Member): void {
 
 /** The instance of a member is terminated. Hooks still have their say: "you must still complete the lifecycle action". */
 export function instanceGone(world: World, group: Group, member: Member): void {
-  const held = Object.values(group.hooks).some(({ transition }) => transition === 'terminating');
-  if (isTerminating(member) && (!held || member.lifecycle.endsWith(':Proceed'))) gone(world, group, member);
+  if (!isTerminating(member) || member.lifecycle.endsWith(':Wait')) return;
+  const hooksToCome =
+    member.draining && Object.values(group.hooks).some(({ transition }) => transition === 'terminating');
+  if (!hooksToCome) gone(world, group, member);
 }
 
 function gone(world: World, group: Group, member: Member): void {

@@ -201,6 +201,7 @@ export function attach(world: World, group: Group, instanceIds: readonly string[
       inServiceAt: null,
       rebalancing: false,
       activity: 0,
+      draining: false,
       actions: [],
     };
     group.members[instance.id] = member;

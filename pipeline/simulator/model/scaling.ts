@@ -87,7 +87,7 @@ function shrink(world: World, group: Group, spread: Spread, wanted: number): voi
       `${why}${difference(world, 'taken out of service', count, count - 1)}  ` +
       causes(world, `instance ${victim.instanceId} was selected for termination`);
     removeFrom(spread, victim);
-    if (reusesOnScaleIn(group)) returnToPool(world, group, victim, cause);
+    if (victim.health === 'Healthy' && reusesOnScaleIn(group)) returnToPool(world, group, victim, cause);
     else terminateMember(world, group, victim, cause);
   }
 }

@@ -219,6 +219,8 @@ export interface Member {
   rebalancing: boolean;
   /** Serial of the activity that last moved it. */
   activity: number;
+  /** Load balancers still drain it, on its way out. */
+  draining: boolean;
   /** What it waits for while in a wait state. */
   actions: LifecycleAction[];
 }
