@@ -8,6 +8,7 @@
  */
 import { Stuck } from '../errors.ts';
 import type { JournalRecord } from '../journal/records.ts';
+import type { Progress } from '../report/progress.ts';
 import { baselineOf, journaledBaseline } from './baseline.ts';
 import { drive, type Ending, patientlyObserved, type RolloutDeps, type Track } from './drive.ts';
 import { withSteps } from './group-steps.ts';
@@ -17,6 +18,7 @@ import type { GroupSpec } from './spec.ts';
 import type { Assignment } from './state.ts';
 import { refuseForeign } from './tags.ts';
 import { journaledVersion } from './versions.ts';
+import { obstacleOf } from './way-back.ts';
 
 export interface RollbackOutcome {
   outcome: 'rolled-back';
@@ -66,39 +68,49 @@ function isUnderWay(records: readonly JournalRecord[]): boolean {
   return last?.type === 'rollback.started';
 }
 
+/** The groups of one environment, all at once. One that cannot go back is left as it is. */
 async function returned(deps: RolloutDeps, specs: readonly GroupSpec[]): Promise<Ending[]> {
-  const { journal, clock, progress } = deps;
-  const titles = specs.map(({ group }) => group);
-  return await withSteps(progress, titles, async (steps) => {
-    const tracks = specs.map((spec, index): Track => {
-      const records = journal.records();
-      const baseline = journaledBaseline(records, spec.group)!;
-      const assignment: Assignment = {
-        release: journal.release,
-        spec,
-        baseline,
-        goal: {
-          kind: 'return',
-          version: baseline.resolvedVersion,
-          abandoned: journaledVersion(records, spec.group),
-        },
-      };
-      const memory = recalled(records, spec.group, freshMemory(baseline.desired, clock.now()));
-      return { assignment, memory, progress: steps[index]!.progress };
-    });
+  const { cloud, journal, progress } = deps;
+  const names = specs.map(({ group }) => group);
+  const observed = new Map((await patientlyObserved(deps, names)).map((group) => [group.name, group]));
+  return await withSteps(progress, names, async (steps) => {
     const onEnding = async (ending: Ending): Promise<void> => {
       const isBack = ending.status === 'finished';
-      steps[titles.indexOf(ending.group)]!.close(isBack ? undefined : new Error(ending.reason));
+      steps[names.indexOf(ending.group)]!.close(isBack ? undefined : new Error(ending.reason));
       await journal.append({
         type: 'group.finished',
         data: {
           group: ending.group,
           outcome: isBack ? 'rolled-back' : 'stuck',
           reason: isBack ? 'every instance is back on the previous version' : ending.reason,
-          after: ending.after && (await baselineOf(deps.cloud, ending.after)),
+          after: ending.after && (await baselineOf(cloud, ending.after)),
         },
       });
     };
-    return await drive(deps, tracks, { soakMs: 0, together: false, onEnding });
+    const tracks: Track[] = [];
+    const blocked: Ending[] = [];
+    for (const [index, spec] of specs.entries()) {
+      const track = trackOf(deps, spec, steps[index]!.progress);
+      const after = observed.get(spec.group);
+      const reason = after && (await obstacleOf(cloud, track.assignment, after));
+      if (reason) blocked.push({ group: spec.group, status: 'failed', reason, after });
+      else tracks.push(track);
+    }
+    for (const ending of blocked) await onEnding(ending);
+    return [...blocked, ...(await drive(deps, tracks, { soakMs: 0, together: false, onEnding }))];
   });
+}
+
+function trackOf({ journal, clock }: RolloutDeps, spec: GroupSpec, progress: Progress): Track {
+  const records = journal.records();
+  const baseline = journaledBaseline(records, spec.group)!;
+  const abandoned = journaledVersion(records, spec.group);
+  const assignment: Assignment = {
+    release: journal.release,
+    spec,
+    baseline,
+    goal: { kind: 'return', version: baseline.resolvedVersion, abandoned },
+  };
+  const memory = recalled(records, spec.group, freshMemory(baseline.desired, clock.now()));
+  return { assignment, memory, progress };
 }
