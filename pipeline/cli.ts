@@ -13,7 +13,7 @@ import { policyTest } from './cli/policy.ts';
 import { recover } from './cli/recover.ts';
 import { resume, rollback, run, stage } from './cli/release.ts';
 import { openSession, type Session } from './cli/session.ts';
-import { simulatorStart } from './cli/simulator.ts';
+import { simulatorHelp, simulatorStart } from './cli/simulator.ts';
 import { status } from './cli/status.ts';
 import { exitCodes, Refused } from './errors.ts';
 import { droverVersion } from './version.ts';
@@ -130,10 +130,15 @@ command(policy, 'test', 'try every policy on its own examples', policyTest).argu
 );
 
 const simulator = program.command('simulator').description('the simulated AWS, by itself');
-command(simulator, 'start', 'serve it on loopback until stopped, for any AWS client', simulatorStart).option(
-  '--port <number>',
-  'port (default: any free one)',
-);
+command(simulator, 'start', 'serve it on loopback until stopped, for any AWS client', simulatorStart)
+  .option('--port <number>', 'port (default: any free one)')
+  .option(
+    '--fault <fault>',
+    'what goes wrong (repeatable); see below',
+    (one, all) => [...all, one],
+    [] as string[],
+  )
+  .addHelpText('after', simulatorHelp);
 
 try {
   await program.parseAsync();

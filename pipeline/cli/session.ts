@@ -13,7 +13,7 @@ import { Refused } from '../errors.ts';
 import type { Surroundings } from '../opening.ts';
 import type { Progress } from '../report/progress.ts';
 import { plainProgress, terminalProgress } from '../report/terminal.ts';
-import { httpRequest } from '../rollout/http.ts';
+import { type Http, httpRequest } from '../rollout/http.ts';
 import { openSimulator } from '../simulator/host.ts';
 import { worldFrom } from '../simulator/world.ts';
 
@@ -31,6 +31,8 @@ export interface Session {
   clock: Clock;
   signal: AbortSignal;
   progress: Progress;
+  /** How gates and drains reach what they ask. */
+  http: Http;
   /** Facts: the text at once, or with --json the object, as the one document printed at the end. */
   print(facts: unknown, text: string): void;
   /** What print was last given. */
@@ -50,6 +52,7 @@ export function openSession(options: CommonOptions): Session {
     clock,
     signal: interruption(),
     progress: live ? terminalProgress() : plainProgress(clock, write),
+    http: httpRequest,
     print(facts, text) {
       session.facts = facts;
       if (!json) process.stdout.write(`${text}\n`);
@@ -111,15 +114,28 @@ export async function withCloud<T>(
     if (fault) await simulator.injectFault({ ...fault, environment: 'production' });
     const credentials = { accessKeyId: 'simulator', secretAccessKey: 'simulator' };
     const { endpoint } = simulator;
+    session.http = throughSimulator(endpoint);
     return await work(
       createAwsCloud({ provider: 'simulator', region: config.region, endpoint, credentials }),
     );
+  } catch (error) {
+    throw await simulator.explain(error);
   } finally {
     // A fault whose image was never registered must not wait for somebody else's.
     if (fault) await simulator.clearFaults();
     await simulator.close();
   }
 }
+
+/** Nobody can reach the private addresses of simulated instances; the simulator answers for them. */
+const throughSimulator =
+  (endpoint: string): Http =>
+  (request, signal) => {
+    const { hostname, pathname, search } = new URL(request.url);
+    const isInstance = hostname.startsWith('10.');
+    const url = `${endpoint}/_simulator/instances/${hostname}${pathname}${search}`;
+    return httpRequest(isInstance ? { ...request, url } : request, signal);
+  };
 
 /** What a release is worked on with. */
 export function surroundings(
@@ -128,7 +144,7 @@ export function surroundings(
   cloud: Cloud,
   given: { reason: string; emergency: boolean },
 ): Surroundings {
-  const { stateDirectory, cacheDirectory, clock, progress, signal, options } = session;
+  const { stateDirectory, cacheDirectory, clock, http, progress, signal, options } = session;
   const root = dirname(resolve(options.config));
   return {
     config,
@@ -136,7 +152,7 @@ export function surroundings(
     stateDirectory,
     cacheDirectory,
     cloud,
-    http: httpRequest,
+    http,
     clock,
     progress,
     signal,

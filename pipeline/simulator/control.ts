@@ -5,7 +5,8 @@
  *   POST   /_simulator/faults                 orders a fault (model/fault.ts); 400 says what is wrong with it
  *   DELETE /_simulator/faults                 takes all faults back
  *   PUT    /_simulator/images/ID/behaviour    how instances launched from the image behave from now on; null: healthy
- *   any    /_simulator/instances/ID/…         what the instance's software answers: 200, 500, or 503 when it is down
+ *   any    /_simulator/instances/ID/…         what the instance's software answers: 200, 500, or 503 when it is down;
+ *                                             ID may be its private address
  */
 import { z } from 'zod';
 import { Refused } from '../errors.ts';
@@ -15,6 +16,7 @@ import { behaviourSchema, readFault } from './model/fault.ts';
 import { clearFaults, injectFault } from './model/faults.ts';
 import { findImage } from './model/images.ts';
 import { findInstance } from './model/instances.ts';
+import type { Instance, World } from './model/state.ts';
 import type { Simulator } from './simulator.ts';
 
 export interface Answer {
@@ -41,9 +43,9 @@ export function control(simulator: Simulator, method: string, url: string, body:
 
 function route(simulator: Simulator, method: string, path: string, body: string): Answer {
   const { world, gaps } = simulator;
-  const [, , resource, id, ...rest] = path.split('/').map(decodeURIComponent);
+  const [, , resource, id, ...rest] = path.split('/');
   if (resource === 'instances' && id) {
-    const answer = probe(world, findInstance(world, id));
+    const answer = probe(world, instanceAt(world, id));
     return { ...text(answer.status, answer.body), mutated: false };
   }
   const known = `${method} ${resource ?? ''}${rest.length > 0 ? `/${rest.join('/')}` : ''}`;
@@ -71,6 +73,16 @@ function route(simulator: Simulator, method: string, path: string, body: string)
     default:
       return text(404, `Nothing at ${method} ${path}.`);
   }
+}
+
+/** By id, or by the private address of one that is there now. */
+function instanceAt(world: World, place: string): Instance {
+  if (!/^\d/.test(place)) return findInstance(world, place);
+  const there = Object.values(world.instances).find(
+    ({ privateAddress, state }) => privateAddress === place && state !== 'terminated',
+  );
+  if (there) return there;
+  throw new ServiceError('NotFound', `No instance has the address ${place}.`);
 }
 
 function parsed(body: string): unknown {

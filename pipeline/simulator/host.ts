@@ -6,7 +6,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
-import { Refused, reasonOf } from '../errors.ts';
+import { DroverError, Refused, reasonOf } from '../errors.ts';
 import type { FaultOrder } from './model/fault.ts';
 import { type SimulatorServer, startSimulator } from './server.ts';
 import type { WorldSource } from './world.ts';
@@ -17,6 +17,8 @@ export interface HostedSimulator {
   hostedHere: boolean;
   injectFault(fault: FaultOrder): Promise<void>;
   clearFaults(): Promise<void>;
+  /** What made work fail: the error itself, or that the process that hosted the account has ended. */
+  explain(error: unknown): Promise<unknown>;
   /** Leaves the account; the host also saves and closes it. */
   close(): Promise<void>;
 }
@@ -63,7 +65,7 @@ export async function openSimulator(options: {
     }
     if (lock?.endpoint && isAlive(lock.pid) && (await answers(lock.endpoint, lock.pid))) {
       requirePort(lock.endpoint, lock.pid, options.port);
-      return guest(lock.endpoint);
+      return guest(lock.endpoint, lock.pid);
     }
     rmSync(lockPath, { force: true });
   }
@@ -84,7 +86,7 @@ async function host(
   const { endpoint } = server;
   writeFileSync(lockPath, JSON.stringify({ pid: process.pid, endpoint } satisfies Lock));
   return {
-    ...guest(endpoint),
+    ...guest(endpoint, process.pid),
     hostedHere: true,
     async close() {
       await server.close();
@@ -103,13 +105,23 @@ function requirePort(endpoint: string, pid: number, port: number | undefined): v
   );
 }
 
-function guest(endpoint: string): HostedSimulator {
+function guest(endpoint: string, pid: number): HostedSimulator {
   const faults = `${endpoint}/_simulator/faults`;
   return {
     endpoint,
     hostedHere: false,
     injectFault: (fault) => call(faults, { method: 'POST', body: JSON.stringify(fault) }),
     clearFaults: () => call(faults, { method: 'DELETE' }),
+    async explain(error) {
+      const isConclusion = error instanceof DroverError && error.kind !== 'environment';
+      if (isConclusion || (await answers(endpoint, pid))) return error;
+      return new Refused(
+        'environment',
+        `Process ${pid}, which hosted the simulated account at ${endpoint}, has ended`,
+        'Run the command again, or `drover resume` for a release: it hosts the account itself, as it was saved.',
+        { cause: error },
+      );
+    },
     close: async () => {},
   };
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DescribeAutoScalingGroupsCommand, SetDesiredCapacityCommand } from '@aws-sdk/client-auto-scaling';
 import { RegisterImageCommand } from '@aws-sdk/client-ec2';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Refused } from '../../pipeline/errors.ts';
+import { Refused, Stuck } from '../../pipeline/errors.ts';
 import { openSimulator } from '../../pipeline/simulator/host.ts';
 import { startSimulator } from '../../pipeline/simulator/server.ts';
 import { type VirtualClock, virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
@@ -163,4 +163,22 @@ test('a fault reaches the world wherever it is hosted, and outlives the process'
   await third.clearFaults();
   const after = (await (await fetch(`${third.endpoint}/_simulator`)).json()) as { faults: unknown[] };
   expect(after.faults).toEqual([]);
+});
+
+test('when the process that hosts the account has ended, its guests are told so, and what to do', async () => {
+  const { endpoint } = await start(null);
+  writeFileSync(join(directory, 'host.json'), JSON.stringify({ pid: process.pid, endpoint }));
+  const guest = await openSimulator({ directory, world, clock });
+  const error = new Error('ECONNREFUSED');
+  expect(await guest.explain(error)).toBe(error);
+  await open.pop()!.close();
+  const told = await guest.explain(error);
+  expect(told).toMatchObject({
+    kind: 'environment',
+    message: expect.stringMatching(`Process ${process.pid}, which hosted .* ${endpoint}, has ended`),
+    remedy: expect.stringContaining('drover resume'),
+    cause: error,
+  });
+  const conclusion = new Stuck('half way', 'drover rollback r-1');
+  expect(await guest.explain(conclusion)).toBe(conclusion);
 });
