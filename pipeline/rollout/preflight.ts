@@ -7,7 +7,7 @@ import type { Cloud, GroupObservation, InstanceObservation } from '../cloud/clou
 import { Refused } from '../errors.ts';
 import { missingGroup, withoutTemplate } from './baseline.ts';
 import { requireHook } from './handover.ts';
-import { drainNotices } from './kubernetes/preflight.ts';
+import { drainNotices, gateNotices } from './kubernetes/preflight.ts';
 import { leaving, standby, warmed } from './members.ts';
 import { requireDelegable } from './refresh-request.ts';
 import type { GroupSpec, WaveSpec } from './spec.ts';
@@ -59,7 +59,7 @@ export async function preflight(
       unavailable: unavailableOf(spec.unavailable, group.desired),
       notices: [
         ...blocks(spec, group, surge),
-        ...(await drainsWouldMeet({ cloud, clock }, spec, replaced)),
+        ...(await servicesWouldMeet({ cloud, clock }, spec, replaced)),
         ...workarounds(group, surge),
       ],
     };
@@ -67,17 +67,18 @@ export async function preflight(
   return await Promise.all(plans);
 }
 
-/** What the drains of these instances would meet; of most kinds nothing is known beforehand. */
-async function drainsWouldMeet(
+/** What drains and gates of these instances would meet; of most kinds nothing is known beforehand. */
+async function servicesWouldMeet(
   given: { cloud: Cloud; clock: Clock },
-  { group, drain }: GroupSpec,
+  { group, drain, gates }: GroupSpec,
   instances: readonly InstanceObservation[],
 ): Promise<string[]> {
   const ids = instances.map(({ id }) => id);
-  const notices = drain.map((spec) =>
-    spec.type === 'kubernetes' ? drainNotices(given, group, spec, ids) : [],
-  );
-  return (await Promise.all(notices)).flat();
+  const notices = await Promise.all([
+    ...drain.map((spec) => (spec.type === 'kubernetes' ? drainNotices(given, group, spec, ids) : [])),
+    ...gates.map((gate) => (gate.type === 'kubernetes' ? gateNotices(given, group, gate.cluster, ids) : [])),
+  ]);
+  return notices.flat();
 }
 
 function requireRollable(group: GroupObservation): void {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { preflight } from '../../pipeline/rollout/preflight.ts';
-import type { DrainSpec } from '../../pipeline/rollout/spec.ts';
+import type { DrainSpec, GroupSpec } from '../../pipeline/rollout/spec.ts';
 import { type ApiServer, apiServer, nodeList, podList, recording } from './api-server.ts';
 import { fleetOf, waveOf } from './fleet.ts';
 
@@ -19,17 +19,26 @@ afterEach(() => server.close());
 type KubernetesSpec = Extract<DrainSpec, { type: 'kubernetes' }>;
 
 /** Of a group of two, whose instances are the two recorded nodes. */
-async function notices(changes: Partial<KubernetesSpec> = {}, desired = 2): Promise<string[]> {
-  const drain: KubernetesSpec = {
-    type: 'kubernetes',
-    cluster: server.cluster,
-    bare_pods: 'evict',
-    local_data: 'evict',
-    deadlineMs: 300_000,
-    on_deadline: 'fail',
-    ...changes,
-  };
-  const fleet = fleetOf({ web: { desired } }, { specs: { web: { drain: [drain] } } });
+const notices = (changes: Partial<KubernetesSpec> = {}, desired = 2): Promise<string[]> =>
+  noticesOf(
+    {
+      drain: [
+        {
+          type: 'kubernetes',
+          cluster: server.cluster,
+          bare_pods: 'evict',
+          local_data: 'evict',
+          deadlineMs: 300_000,
+          on_deadline: 'fail',
+          ...changes,
+        },
+      ],
+    },
+    desired,
+  );
+
+async function noticesOf(spec: Partial<GroupSpec>, desired = 2): Promise<string[]> {
+  const fleet = fleetOf({ web: { desired } }, { specs: { web: spec } });
   const ids = Object.keys(fleet.world.groups.web!.members);
   server.answer(
     'GET /api/v1/nodes',
@@ -94,7 +103,22 @@ test('a cluster that cannot be asked is refused before anything is changed', asy
   server.answer(budgets, { message: 'poddisruptionbudgets.policy is forbidden' }, 403);
   await expect(notices()).rejects.toMatchObject({
     kind: 'environment',
-    message: expect.stringMatching(/group web .* list poddisruptionbudgets of http.*: 403: .* is forbidden/),
+    message: expect.stringMatching(
+      /group web depends on Kubernetes.* list poddisruptionbudgets of http.*: 403: .* is forbidden/,
+    ),
     remedy: expect.stringContaining('list nodes, pods and poddisruptionbudgets'),
+  });
+});
+
+test('a gate on nodes is looked at, too: which instances are none, and whether the cluster can be asked', async () => {
+  const gates = [{ type: 'kubernetes' as const, cluster: server.cluster }];
+  server.answer('GET /apis/apps/v1/daemonsets', { kind: 'DaemonSetList', metadata: {}, items: [] });
+  expect(await noticesOf({ gates }, 3)).toEqual([
+    '1 of 3 instances are no nodes of Kubernetes context test: the gate waits for those that replace them to become nodes',
+  ]);
+  server.answer('GET /apis/apps/v1/daemonsets', { message: 'daemonsets.apps is forbidden' }, 403);
+  await expect(noticesOf({ gates })).rejects.toMatchObject({
+    kind: 'environment',
+    remedy: expect.stringContaining('list nodes, pods and daemonsets'),
   });
 });

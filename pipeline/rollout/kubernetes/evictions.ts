@@ -15,6 +15,9 @@ const atOnce = 10;
 /** As kubectl waits after a 429; API servers up to 1.32 send no Retry-After for a budget that allows nothing. */
 const retryAfterMs = 5_000;
 
+/** A pod that is still held is asked for long before; what was not has gone some other way. */
+const forgottenAfterMs = 600_000;
+
 interface Refusal {
   askedAt: number;
   until: number;
@@ -36,6 +39,7 @@ export async function evict(
   const held = refusals.get(cluster) ?? new Map<string, Refusal>();
   refusals.set(cluster, held);
   const known = (pod: V1Pod): Refusal | undefined => held.get(pod.metadata?.uid ?? '');
+  for (const [uid, { until }] of held) if (until + forgottenAfterMs < clock.now()) held.delete(uid);
   const due = pods
     .filter((pod) => (known(pod)?.until ?? 0) <= clock.now())
     .sort((a, b) => (known(a)?.askedAt ?? 0) - (known(b)?.askedAt ?? 0))
