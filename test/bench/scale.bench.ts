@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import {
   AutoScalingClient,
   DescribeInstanceRefreshesCommand,
+  paginateDescribeAutoScalingGroups,
   StartInstanceRefreshCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { createAwsCloud } from '../../pipeline/cloud/aws/cloud.ts';
@@ -77,21 +78,31 @@ const ways: Record<string, (account: Account) => Promise<void>> = {
     const { cloud, image } = await nextImage(account);
     const client = new AutoScalingClient({ region, credentials: { accessKeyId: 'x', secretAccessKey: 'x' } });
     answerInProcess(client, door, clock, 8);
-    for (const { name, template } of await cloud.observe(names, 0)) {
-      const { id, version: sourceVersion } = template!;
-      const request = { templateId: id, sourceVersion, imageId: image.id, description: '', token: name };
-      const version = await cloud.createTemplateVersion(request);
-      await client.send(
-        new StartInstanceRefreshCommand({
-          AutoScalingGroupName: name,
-          DesiredConfiguration: { LaunchTemplate: { LaunchTemplateId: id, Version: String(version) } },
-          Preferences: {
-            MinHealthyPercentage: 100,
-            MaxHealthyPercentage: 100 * (1 + surge),
-            InstanceWarmup: 0,
-          },
-        }),
-      );
+    const pages = paginateDescribeAutoScalingGroups({ client }, { IncludeInstances: false });
+    for await (const { AutoScalingGroups: groups } of pages) {
+      for (const { AutoScalingGroupName, LaunchTemplate } of groups!) {
+        const templateId = LaunchTemplate!.LaunchTemplateId!;
+        const version = await cloud.createTemplateVersion({
+          templateId,
+          sourceVersion: LaunchTemplate!.Version!,
+          imageId: image.id,
+          description: '',
+          token: AutoScalingGroupName!,
+        });
+        await client.send(
+          new StartInstanceRefreshCommand({
+            AutoScalingGroupName,
+            DesiredConfiguration: {
+              LaunchTemplate: { LaunchTemplateId: templateId, Version: String(version) },
+            },
+            Preferences: {
+              MinHealthyPercentage: 100,
+              MaxHealthyPercentage: 100 * (1 + surge),
+              InstanceWarmup: 0,
+            },
+          }),
+        );
+      }
     }
     for (const AutoScalingGroupName of names) {
       for (;;) {
@@ -114,6 +125,7 @@ const ways: Record<string, (account: Account) => Promise<void>> = {
       group,
       environment: 'production',
       wave: 'all',
+      strategy: { type: 'rolling' },
       surge: { fraction: surge },
       unavailable: { fraction: 0 },
       gates: [{ type: 'in-service' }, { type: 'status-checks' }, { type: 'target-health' }],

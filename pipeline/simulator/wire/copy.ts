@@ -29,6 +29,10 @@ function lazily(schema: NormalizedSchema): Copier {
   };
 }
 
+/** Text, numbers and truth values are handed over as they are. */
+const isPlain = (schema: NormalizedSchema): boolean =>
+  schema.isStringSchema() || schema.isNumericSchema() || schema.isBooleanSchema();
+
 function compile(schema: NormalizedSchema): Copier {
   if (schema.isListSchema()) {
     const item = lazily(schema.getValueSchema());
@@ -40,13 +44,17 @@ function compile(schema: NormalizedSchema): Copier {
       Object.fromEntries(Object.entries(value as object).map(([key, entry]) => [key, item(entry, offsetMs)]));
   }
   if (schema.isStructSchema()) {
-    const members = [...schema.structIterator()].map(([name, member]) => ({ name, copy: lazily(member) }));
+    const members = [...schema.structIterator()].map(([name, member]) => ({
+      name,
+      copy: isPlain(member) ? null : lazily(member),
+    }));
     return (value, offsetMs) => {
       const given = value as Record<string, unknown>;
       const copy: Record<string, unknown> = {};
       for (const member of members) {
         const item = given[member.name];
-        if (item !== undefined && item !== null) copy[member.name] = member.copy(item, offsetMs);
+        if (item === undefined || item === null) continue;
+        copy[member.name] = member.copy ? member.copy(item, offsetMs) : item;
       }
       return copy;
     };
