@@ -182,11 +182,13 @@ export function ModifyLaunchTemplate(
   world: World,
   input: ModifyLaunchTemplateRequest,
 ): ModifyLaunchTemplateResult {
-  const template = named(world, input);
-  if (input.DefaultVersion !== undefined) {
-    template.defaultVersion = resolveVersion(template, input.DefaultVersion).version;
-  }
-  return { LaunchTemplate: templateShape(world, template) };
+  return idempotent(world, 'ModifyLaunchTemplate', input, () => {
+    const template = named(world, input);
+    if (input.DefaultVersion !== undefined) {
+      template.defaultVersion = resolveVersion(template, input.DefaultVersion).version;
+    }
+    return { LaunchTemplate: templateShape(world, template) };
+  });
 }
 
 export function DeleteLaunchTemplateVersions(
