@@ -5,6 +5,7 @@
 import type { GroupObservation } from '../cloud/cloud.ts';
 import { leaving } from './members.ts';
 import { applied, owedAfter } from './owed.ts';
+import { cameToNothing } from './refresh-request.ts';
 import type { Action, Memory, Owed } from './state.ts';
 
 /** Reads may be stale for a moment just after a call; what three ticks in a row show is no echo. */
@@ -79,7 +80,8 @@ function carriedOutOf(action: Action, group: GroupObservation): Action | null {
     }
     case 'refresh': {
       const { refresh } = group;
-      return refresh?.version === action.request.version ? { ...action, id: refresh.id } : null;
+      const isIt = refresh?.version === action.request.version && !cameToNothing(refresh);
+      return isIt ? { ...action, id: refresh.id } : null;
     }
     default:
       return null;

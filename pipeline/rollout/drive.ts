@@ -13,7 +13,7 @@ import type { Http } from './http.ts';
 import { assertSafe } from './invariants.ts';
 import { delayMs, firstPace, nextPace, type Pace } from './pace.ts';
 import { createQuestions, type Questions } from './questions.ts';
-import { decideByStrategy, watchesRefresh } from './refresh.ts';
+import { decideByStrategy, standDown, watchesRefresh } from './refresh.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { type Eyes, see } from './see.ts';
 import type { Assignment, Decision, Memory } from './state.ts';
@@ -46,6 +46,8 @@ const outageLimitMs = 10 * 60_000;
 
 interface Lane extends Track {
   reporter: Reporter;
+  /** The last observation. */
+  seen: GroupObservation | null;
   decision: Decision | null;
   ending: Ending | null;
 }
@@ -65,6 +67,7 @@ export async function drive(
     (track): Lane => ({
       ...track,
       reporter: createReporter(journal, track.assignment, track.progress),
+      seen: null,
       decision: null,
       ending: null,
     }),
@@ -72,9 +75,24 @@ export async function drive(
   const questions = createQuestions(signal);
   try {
     return await looped({ ...deps, questions }, lanes, options);
+  } catch (error) {
+    if (error instanceof Interrupted) await calledOff(deps, lanes);
+    throw error;
   } finally {
     await questions.end();
   }
+}
+
+/** What must not go on without anybody asking the gates. */
+async function calledOff(deps: RolloutDeps, lanes: readonly Lane[]): Promise<void> {
+  // The stop has been asked for already; this is part of it.
+  const hands = { ...deps, signal: new AbortController().signal };
+  const open = lanes.filter(({ ending }) => ending === null);
+  await Promise.all(
+    open.map(async ({ assignment, memory, seen }) => {
+      if (seen) await act(hands, assignment, seen, memory, standDown(assignment, memory, seen));
+    }),
+  );
 }
 
 async function looped(
@@ -196,6 +214,7 @@ async function decideLane(
   assertSafe(assignment, snapshot, memory, decision);
   await recordResolved(eyes.journal, decision.memory);
   const isNew = await lane.reporter.report(snapshot, decision);
+  lane.seen = group;
   lane.decision = decision;
   lane.memory = decision.memory;
   const { status, reasons, actions } = decision;

@@ -36,6 +36,8 @@ export function applied(memory: Memory, action: Action): Memory {
       return { ...memory, handovers: handled(memory, action.instances, { isCompleted: true }) };
     case 'refresh':
       return { ...memory, refresh: action.id ?? memory.refresh };
+    case 'cancel-refresh':
+      return { ...memory, refresh: null };
     case 'widen':
       return { ...memory, canary: { provenSince: null, isOver: true } };
     case 'undrain':

@@ -43,6 +43,7 @@ const actionTypes = [
   'terminate',
   'widen',
   'refresh',
+  'cancel-refresh',
   'resume',
   'untag',
 ];

@@ -1,11 +1,22 @@
 /**
- * What Auto Scaling is asked for when it is to replace a group's instances: the configuration's limits in its own
- * words. Pure, but for the refusal of what it could not do.
+ * What Auto Scaling is asked for when it is to replace a group's instances, the configuration's limits in its own words;
+ * and what the states mean in which it is. Pure, but for the refusal of what it could not do.
  */
-import type { RefreshRequest } from '../cloud/cloud.ts';
+import type { RefreshObservation, RefreshRequest } from '../cloud/cloud.ts';
 import { Refused } from '../errors.ts';
 import type { GroupSpec } from './spec.ts';
 import type { View } from './view.ts';
+
+export const underWay: ReadonlySet<string> = new Set([
+  'Pending',
+  'InProgress',
+  'Baking',
+  'Cancelling',
+  'RollbackInProgress',
+]);
+
+export const cameToNothing = ({ status }: RefreshObservation): boolean =>
+  !underWay.has(status) && status !== 'Successful';
 
 /**
  * Surge and unavailable as percentages of desired: the fewest healthy rounds up, the most present down, so these are

@@ -15,12 +15,10 @@ import { failureOf } from './failure.ts';
 import { handOver } from './handover.ts';
 import { leaving, outdated } from './members.ts';
 import { perceive } from './perceive.ts';
-import { requestOf } from './refresh-request.ts';
+import { cameToNothing, requestOf, underWay } from './refresh-request.ts';
 import type { Action, Assignment, Decision, Memory, Snapshot } from './state.ts';
 import { tagsOf } from './tags.ts';
 import { look, sizesOf, type View } from './view.ts';
-
-const underWay = new Set(['Pending', 'InProgress', 'Baking', 'Cancelling', 'RollbackInProgress']);
 
 /** Whether the group's newest refresh has to be looked at. */
 export const watchesRefresh = ({ spec }: Assignment, { refresh }: Memory): boolean =>
@@ -44,9 +42,22 @@ export function decideByStrategy(assignment: Assignment, snapshot: Snapshot, pre
   return isLeftToIt ? delegated(assignment, snapshot, previous) : decide(assignment, snapshot, previous);
 }
 
+/** By its id; without one (before it was started, after a stop cancelled it) by its version, unless it came to nothing. */
 function isOf({ goal }: Assignment, { refresh: id }: Memory, refresh: RefreshObservation | null): boolean {
+  if (refresh === null || id !== null) return refresh?.id === id;
   const version = goal.kind === 'return' ? goal.abandoned : goal.version;
-  return refresh !== null && (id === null ? refresh.version === version : refresh.id === id);
+  return refresh.version === version && !cameToNothing(refresh);
+}
+
+/**
+ * What a stop has to call off, so that Auto Scaling does not go on replacing while no gate is asked. A resumed run
+ * starts another refresh, which leaves alone what was replaced already.
+ */
+export function standDown({ goal }: Assignment, { refresh: id }: Memory, group: GroupObservation): Action[] {
+  const { refresh } = group;
+  const isOver = refresh?.id === id && !underWay.has(refresh?.status ?? '');
+  if (goal.kind === 'return' || id === null || isOver) return [];
+  return [{ type: 'cancel-refresh', id, why: 'Drover was stopped, and nobody would ask the gates' }];
 }
 
 function delegated(assignment: Assignment, snapshot: Snapshot, previous: Memory): Decision {

@@ -1,6 +1,7 @@
 /** Rolled by Auto Scaling's own instance refresh: started once, watched by the gates, cancelled when one fails. */
 import { describe, expect, test } from 'vitest';
 import { type Cloud, CloudError } from '../../pipeline/cloud/cloud.ts';
+import { Interrupted } from '../../pipeline/errors.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
 import { requestOf } from '../../pipeline/rollout/refresh-request.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
@@ -175,6 +176,40 @@ describe('a wave', () => {
       /skip its command drain/,
     );
     expect(fleet.journal.records()).toEqual([]);
+  });
+});
+
+describe('a stop by hand', () => {
+  test('calls the refresh off, and a resumed run goes on with what is left', async () => {
+    const fleet = fleetWith();
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    const stop = new AbortController();
+    const [stopped] = await Promise.allSettled([
+      runWave({ ...fleet.deps, signal: stop.signal }, waveOf(fleet), image),
+      fleet.clock.sleep(200_000).then(() => stop.abort(new Error('SIGINT'))),
+    ]);
+    expect(stopped).toMatchObject({ status: 'rejected', reason: expect.any(Interrupted) });
+    await fleet.clock.sleep(300_000);
+    fleet.simulator.advance();
+    expect(refreshes(fleet)).toMatchObject([{ status: 'Cancelled' }]);
+    const replaced = versionsOf(fleet, 'web').filter((version) => version === '2').length;
+    expect(replaced).toBeGreaterThan(0);
+    expect(await runWave(fleet.deps, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
+    expect(refreshes(fleet)).toMatchObject([{ status: 'Cancelled' }, { status: 'Successful' }]);
+    expect(fleet.snapshot()).toEqual(promotedFrom(before));
+  });
+
+  test('in the soak has nothing to call off', async () => {
+    const fleet = fleetWith({ soakMs: 36_000_000 }, 1);
+    const stop = new AbortController();
+    const [stopped] = await Promise.allSettled([
+      runWave({ ...fleet.deps, signal: stop.signal }, waveOf(fleet), await newImage(fleet)),
+      fleet.clock.sleep(3_600_000).then(() => stop.abort(new Error('SIGINT'))),
+    ]);
+    expect(stopped).toMatchObject({ status: 'rejected', reason: expect.any(Interrupted) });
+    expect(refreshes(fleet)).toMatchObject([{ status: 'Successful' }]);
+    expect(intents(fleet)).not.toContain('cancel-refresh');
   });
 });
 
