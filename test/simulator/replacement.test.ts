@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-auto-scaling';
 import { TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { expect, test } from 'vitest';
+import { injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { failSoftware } from '../../pipeline/simulator/model/instances.ts';
 import { recheckTargets } from '../../pipeline/simulator/model/target-checks.ts';
 import { eventually, exampleConfig, type InMemory, inMemory } from './clients.ts';
@@ -137,4 +138,40 @@ test('with Terminate suspended unhealthy instances stay, and go once it is resum
   expect(member).toMatchObject({ LifecycleState: 'InService', HealthStatus: 'Unhealthy' });
   await aws.scaling.send(new ResumeProcessesCommand({ ...name, ScalingProcesses: ['Terminate'] }));
   await replaced(aws, sick);
+});
+
+test('replacement waits for the default instance warmup of the one before', async () => {
+  const aws = groupWith(4);
+  await aws.scaling.send(
+    new UpdateAutoScalingGroupCommand({ AutoScalingGroupName: 'web-a', DefaultInstanceWarmup: 300 }),
+  );
+  const sick = await sicken(aws, 2);
+  await eventually(aws.clock, 'the first replacement', async () => {
+    const serving = ids(await groupOf(aws));
+    return serving.length === 4 && serving.filter((id) => sick.includes(id)).length === 1;
+  });
+  await aws.clock.sleep(270_000);
+  expect(ids(await groupOf(aws)).filter((id) => sick.includes(id))).toHaveLength(1);
+  await replaced(aws, sick);
+});
+
+const interruptWith = async (aws: InMemory, CapacityRebalance: boolean): Promise<string> => {
+  await aws.scaling.send(
+    new UpdateAutoScalingGroupCommand({ AutoScalingGroupName: 'web-a', CapacityRebalance }),
+  );
+  const { world } = aws.simulator;
+  injectFault(world, { kind: 'spot-interruption', group: 'web-a', recommendedMs: 600_000 });
+  return Object.values(world.instances).find(({ interruption }) => interruption)!.id;
+};
+
+test('with Capacity Rebalancing an instance at risk goes once its replacement serves, without it when it is taken', async () => {
+  const listening = groupWith(3);
+  const atRisk = await interruptWith(listening, true);
+  expect(await replaced(listening, [atRisk])).toEqual({ fewest: 3, most: 4 });
+  expect((await activities(listening)).map(({ Cause }) => Cause)).toContainEqual(
+    expect.stringContaining('in response to an EC2 instance rebalance recommendation'),
+  );
+  const deaf = groupWith(3);
+  const taken = await interruptWith(deaf, false);
+  expect((await replaced(deaf, [taken])).fewest).toBe(2);
 });

@@ -111,6 +111,9 @@ function strike(world: World, standing: StandingFault, instance: Instance): void
   } else {
     if (instance.interruption) return;
     instance.interruption = { recommendedAt: world.now, endsAt: null };
+    if (instance.groupName !== null) {
+      schedule(world, world.timing.reactionMs, { kind: 'group.health', group: instance.groupName, id });
+    }
     schedule(world, fault.recommendedMs, { kind: 'instance.notice', id, noticeMs: fault.noticeMs });
   }
   happened(standing);

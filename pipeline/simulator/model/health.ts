@@ -1,15 +1,13 @@
 /**
- * Auto Scaling's health checks: when a member counts as unhealthy, and at what pace unhealthy members are replaced.
+ * Auto Scaling's health checks: when a member counts as unhealthy. At what pace it is replaced is replacing.ts.
  *
  * https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-health-checks.html
  * https://docs.aws.amazon.com/autoscaling/ec2/userguide/health-check-grace-period.html
- * https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-maintenance-policy-overview-and-considerations.html
  */
 import { causes } from './activities.ts';
 import { lookAt } from './attention.ts';
 import { isLaunching, isTerminating, isWarm } from './lifecycle.ts';
 import { failLaunch, terminateMember } from './members.ts';
-import { removeFrom, type Spread } from './placement.ts';
 import { schedule } from './queue.ts';
 import type { Group, Member, World } from './state.ts';
 import { targetHealth } from './target-checks.ts';
@@ -24,10 +22,15 @@ export function checkMember(world: World, group: Group, member: Member): void {
   else if (isLaunching(member)) checkLaunch(world, group, member);
   // Instances on standby are not checked.
   if (member.lifecycle !== 'InService') return;
-  if (member.health === 'Healthy' && !findFailure(world, group, member)) return;
-  group.unhealthy = true;
+  const ails = member.health === 'Unhealthy' || findFailure(world, group, member);
+  if (!ails && !isAtRisk(world, group, member)) return;
+  group.ailing = true;
   lookAt(world, group);
 }
+
+/** EC2 recommends to replace its spot instance, and the group listens to that. */
+export const isAtRisk = (world: World, group: Group, member: Member): boolean =>
+  group.capacityRebalance && (world.instances[member.instanceId]?.interruption ?? null) !== null;
 
 /** Marks the member, unless it is well or its grace period forgives it. */
 function findFailure(world: World, group: Group, member: Member): boolean {
@@ -77,7 +80,7 @@ function checkLaunch(world: World, group: Group, member: Member): void {
 const notRunning = (state: string): string =>
   `an EC2 health check indicating it has been terminated or stopped (${state})`;
 
-const outOfService = (world: World, reason: string): string =>
+export const outOfService = (world: World, reason: string): string =>
   causes(world, `an instance was taken out of service in response to ${reason}`);
 
 function failureOf(world: World, group: Group, member: Member): { reason: string; graceful: boolean } | null {
@@ -97,55 +100,4 @@ function failureOf(world: World, group: Group, member: Member): { reason: string
     }
   }
   return null;
-}
-
-/**
- * Terminates as many unhealthy members as may go now, and takes them out of `spread`. ReplaceUnhealthy works through
- * Terminate and Launch: with Terminate suspended nothing is replaced.
- * @returns how many replacements are to be launched before the members they replace are terminated
- */
-export function replaceUnhealthy(world: World, group: Group, spread: Spread): number {
-  const { ReplaceUnhealthy, Terminate } = group.suspended;
-  if (!group.unhealthy || ReplaceUnhealthy !== undefined || Terminate !== undefined) return 0;
-  const inService = [...spread.values()].flat().filter(({ lifecycle }) => lifecycle === 'InService');
-  const unhealthy = inService.filter(({ health }) => health === 'Unhealthy');
-  const urgent = unhealthy.filter((member) => isUrgent(world, group, member));
-  const others = unhealthy.filter((member) => !urgent.includes(member));
-  const { least, most } = bounds(group);
-  const spare = Math.max(0, inService.length - urgent.length - least);
-  const victims = [...urgent, ...others.slice(0, spare)];
-  for (const member of victims) {
-    removeFrom(spread, member);
-    terminateMember(world, group, member, outOfService(world, member.unhealthyBecause ?? markedByUser));
-  }
-  const waiting = unhealthy.length - victims.length;
-  group.unhealthy = waiting > 0;
-  group.replacements += victims.length;
-  if (waiting > 0) lookAt(world, group, world.timing.healthCheckMs);
-  return Math.min(waiting, most - group.desired);
-}
-
-/**
- * "If Amazon EC2 Auto Scaling determines that any instances are no longer running or were marked unhealthy with the
- * set-instance-health command, it immediately replaces them"; a maintenance policy spares those that still run.
- */
-function isUrgent(world: World, group: Group, member: Member): boolean {
-  if (world.instances[member.instanceId]?.state !== 'running') return true;
-  return group.maintenance === null && member.unhealthyBecause === markedByUser;
-}
-
-/**
- * How few instances in service a group may have while unhealthy ones are replaced, and how many instances at most.
- * Without a policy it "only replaces up to 10 percent of the group's desired capacity at a time", at least one, and
- * terminates first. With one, its percentages hold, and at least one instance can always be replaced.
- */
-function bounds({ desired, maintenance }: Group): { least: number; most: number } {
-  if (maintenance === null) return { least: desired - Math.max(1, Math.floor(desired / 10)), most: desired };
-  const { minHealthyPercent, maxHealthyPercent } = maintenance;
-  const least = Math.ceil((desired * minHealthyPercent) / 100);
-  const most =
-    maxHealthyPercent > 100
-      ? Math.max(desired + 1, Math.floor((desired * maxHealthyPercent) / 100))
-      : desired;
-  return { least: most === desired ? Math.min(least, desired - 1) : least, most };
 }

@@ -8,7 +8,6 @@
  */
 import { activitiesOf, begin, capacityChange, causes, end } from './activities.ts';
 import { lookAt } from './attention.ts';
-import { replaceUnhealthy } from './health.ts';
 import { launcher } from './launch-member.ts';
 import { isLaunching, isMoving } from './lifecycle.ts';
 import { returnToPool, terminateMember } from './members.ts';
@@ -23,19 +22,20 @@ import {
 } from './placement.ts';
 import { schedule } from './queue.ts';
 import { wantedIn } from './refresh-state.ts';
+import { replaceAiling } from './replacing.ts';
 import type { Group, World } from './state.ts';
 import { drawFromPool, reconcilePool, reusesOnScaleIn } from './warm-pool.ts';
 
-/** Replaces what is unhealthy, launches what is missing, terminates what is too much. */
+/** Replaces what ails, launches what is missing, terminates what is too much. */
 export function reconcile(world: World, group: Group): void {
   const spread = spreadOf(group);
-  const ahead = replaceUnhealthy(world, group, spread);
-  const wanted = wantedIn(world, group) + ahead;
+  const ahead = replaceAiling(world, group, spread);
+  const wanted = wantedIn(world, group) + ahead.length;
   const actual = sizeOf(spread);
   if (actual < wanted && !grow(world, group, spread, { actual, wanted, ahead })) return;
   shrink(world, group, spread, wanted);
   group.capacityCause = '';
-  group.replacements = 0;
+  group.replacements = [];
   considerRebalancing(world, group, spread);
   reconcilePool(world, group);
 }
@@ -45,21 +45,21 @@ function grow(
   world: World,
   group: Group,
   spread: Spread,
-  { actual, wanted, ahead }: { actual: number; wanted: number; ahead: number },
+  { actual, wanted, ahead }: { actual: number; wanted: number; ahead: string[] },
 ): boolean {
   if (group.suspended.Launch !== undefined) return false;
   const launch = launcher(world, group, spread);
   for (let count = actual; count < wanted; count += 1) {
-    const isReplacement = group.replacements > 0 || count >= wanted - ahead;
-    const cause = isReplacement
-      ? causes(world, 'an instance was launched in response to an unhealthy instance needing to be replaced')
-      : group.capacityCause + difference(world, 'started', count, count + 1);
+    const cause =
+      group.replacements.at(-1) ??
+      ahead[count - (wanted - ahead.length)] ??
+      group.capacityCause + difference(world, 'started', count, count + 1);
     const member = drawFromPool(world, group, spread, cause) ?? launch(cause);
     if (!member) {
       lookAt(world, group, world.timing.launchRetryMs);
       return false;
     }
-    if (group.replacements > 0) group.replacements -= 1;
+    group.replacements.pop();
     addTo(spread, member);
   }
   return true;

@@ -265,10 +265,10 @@ export interface Group {
   warmPool: WarmPool | null;
   /** Who changed desired last, in the words of the activities that follow from it. */
   capacityCause: string;
-  /** Unhealthy members terminated, whose replacements are not launched yet. */
-  replacements: number;
-  /** Whether some members are unhealthy and wait to be replaced. */
-  unhealthy: boolean;
+  /** Why instances are launched in the place of unhealthy ones already terminated: a cause for each. */
+  replacements: string[];
+  /** Whether some members are unhealthy, or may soon be taken back, and wait to be replaced. */
+  ailing: boolean;
   /** When Auto Scaling next looks at the group; null when nothing is outstanding. */
   reconcileDue: number | null;
   rebalanceDue: number | null;

@@ -75,9 +75,13 @@ function readPreferences(group: Group, given: PreferencesShape): RefreshPreferen
   const alarms = given.AlarmSpecification?.Alarms ?? [];
   if (alarms.length > 10) throw validationError('At most 10 alarms can be specified.');
   return {
-    minHealthyPercent: least ?? 90,
-    maxHealthyPercent: most ?? null,
-    warmUpMs: given.InstanceWarmup === undefined ? group.healthCheckGraceMs : given.InstanceWarmup * 1000,
+    // What is not given comes from the group's instance maintenance policy and default instance warmup, if it has them.
+    minHealthyPercent: least ?? group.maintenance?.minHealthyPercent ?? 90,
+    maxHealthyPercent: most ?? group.maintenance?.maxHealthyPercent ?? null,
+    warmUpMs:
+      given.InstanceWarmup === undefined
+        ? (group.warmUpMs ?? group.healthCheckGraceMs)
+        : given.InstanceWarmup * 1000,
     checkpointPercents: checkpoints,
     checkpointDelayMs: (given.CheckpointDelay ?? 3600) * 1000,
     skipMatching: given.SkipMatching ?? false,
