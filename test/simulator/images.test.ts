@@ -11,11 +11,15 @@ import {
   DescribeInstancesCommand,
   DescribeLaunchTemplateVersionsCommand,
   DescribeSnapshotsCommand,
+  ModifyInstanceAttributeCommand,
   ModifyLaunchTemplateCommand,
+  paginateDescribeLaunchTemplateVersions,
+  RebootInstancesCommand,
   RegisterImageCommand,
   RunInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
+  TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { expect, test } from 'vitest';
 import { type InMemory, inMemory } from './clients.ts';
@@ -197,4 +201,93 @@ test('tags are added, replaced and deleted; reserved keys are refused', async ()
   await expect(
     ec2.send(new CreateTagsCommand({ Resources, Tags: [{ Key: 'aws:mine', Value: 'x' }] })),
   ).rejects.toMatchObject({ name: 'InvalidParameterValue' });
+});
+
+const runOne = async (aws: InMemory, change: object = {}): Promise<string> => {
+  const { Instances } = await aws.ec2.send(
+    new RunInstancesCommand({ ImageId: await debian(aws), MinCount: 1, MaxCount: 1, ...change }),
+  );
+  await aws.clock.sleep(10_000);
+  return Instances![0]!.InstanceId!;
+};
+
+const describeOne = async ({ ec2 }: InMemory, id: string) =>
+  (await ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }))).Reservations![0]!.Instances![0]!;
+
+test('imaging a running instance reboots it, unless that is declined', async () => {
+  const aws = inMemory();
+  const id = await runOne(aws);
+  const checks = () => aws.simulator.world.instances[id]!.checks;
+  await aws.ec2.send(new CreateImageCommand({ InstanceId: id, Name: 'calm', NoReboot: true }));
+  await stateOf(aws, id);
+  expect(checks()).toBe('ok');
+  await aws.ec2.send(new CreateImageCommand({ InstanceId: id, Name: 'rebooted' }));
+  expect(await stateOf(aws, id)).toBe('running');
+  expect(checks()).toBe('initializing');
+});
+
+test('an instance protected against termination is terminated only once it is no more', async () => {
+  const aws = inMemory();
+  const id = await runOne(aws, { DisableApiTermination: true });
+  const terminate = () => aws.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
+  await expect(terminate()).rejects.toMatchObject({ name: 'OperationNotPermitted' });
+  await aws.ec2.send(
+    new ModifyInstanceAttributeCommand({ InstanceId: id, DisableApiTermination: { Value: false } }),
+  );
+  await terminate();
+  expect(await stateOf(aws, id)).toBe('shutting-down');
+});
+
+test('why an instance was stopped or ended is said with the time, and no more once it runs', async () => {
+  const aws = inMemory();
+  const id = await runOne(aws);
+  expect((await describeOne(aws, id)).StateTransitionReason).toBe('');
+  await aws.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }));
+  expect(await describeOne(aws, id)).toMatchObject({
+    StateTransitionReason: 'User initiated (2026-01-01 00:00:10 GMT)',
+    StateReason: { Code: 'Client.UserInitiatedShutdown' },
+  });
+  await aws.clock.sleep(5_000);
+  await aws.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }));
+  await aws.clock.sleep(5_000);
+  expect(await describeOne(aws, id)).toMatchObject({ StateTransitionReason: '', State: { Name: 'running' } });
+  await aws.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] }));
+  expect((await describeOne(aws, id)).State!.Name).toBe('running');
+});
+
+test('versions of a template come newest first, in pages, between bounds', async () => {
+  const { ec2 } = inMemory();
+  const template = { LaunchTemplateName: 'many' };
+  const data = { ...template, LaunchTemplateData: { ImageId: 'ami-1' } };
+  await ec2.send(new CreateLaunchTemplateCommand(data));
+  for (let n = 2; n <= 7; n += 1) await ec2.send(new CreateLaunchTemplateVersionCommand(data));
+  const pages: number[][] = [];
+  const bounds = { MinVersion: '2', MaxVersion: '6' };
+  for await (const page of paginateDescribeLaunchTemplateVersions(
+    { client: ec2, pageSize: 2 },
+    { ...template, ...bounds },
+  )) {
+    pages.push(page.LaunchTemplateVersions!.map(({ VersionNumber }) => VersionNumber!));
+  }
+  expect(pages).toEqual([[6, 5], [4, 3], [2]]);
+});
+
+test('deleting versions reports each that could not be deleted, and why', async () => {
+  const { ec2 } = inMemory();
+  const data = { LaunchTemplateName: 'few', LaunchTemplateData: { ImageId: 'ami-1' } };
+  await ec2.send(new CreateLaunchTemplateCommand(data));
+  await ec2.send(new CreateLaunchTemplateVersionCommand(data));
+  const deleted = await ec2.send(
+    new DeleteLaunchTemplateVersionsCommand({ LaunchTemplateName: 'few', Versions: ['1', '2', '9'] }),
+  );
+  expect(deleted.SuccessfullyDeletedLaunchTemplateVersions).toMatchObject([{ VersionNumber: 2 }]);
+  expect(
+    deleted.UnsuccessfullyDeletedLaunchTemplateVersions!.map(({ VersionNumber, ResponseError }) => [
+      VersionNumber,
+      ResponseError!.Code,
+    ]),
+  ).toEqual([
+    [1, 'unexpectedError'],
+    [9, 'launchTemplateVersionDoesNotExist'],
+  ]);
 });

@@ -31,6 +31,8 @@ export interface LaunchRequest {
   devices: Partial<ImageDevice>[];
   userData: string | null;
   shutdownBehavior: 'stop' | 'terminate';
+  /** Against TerminateInstances; Auto Scaling and EC2 itself do not ask. */
+  terminationProtected?: boolean;
   tags: Tags;
   volumeTags: Tags;
   reservationId?: string;
@@ -90,7 +92,7 @@ export function launch(world: World, request: LaunchRequest): Instance {
     rootDevice: image.rootDevice,
     interruption: null,
     shutdownBehavior: request.shutdownBehavior,
-    terminationProtected: false,
+    terminationProtected: request.terminationProtected ?? false,
     tags,
   };
   world.instances[instance.id] = instance;

@@ -14,6 +14,7 @@ type Parameters = Pick<
   | 'devices'
   | 'userData'
   | 'shutdownBehavior'
+  | 'terminationProtected'
   | 'tags'
   | 'volumeTags'
   | 'spot'
@@ -32,6 +33,7 @@ export function launchParameters(data: TemplateData): Parameters {
     devices: deviceChanges(data.BlockDeviceMappings),
     userData: text(data.UserData),
     shutdownBehavior: data.InstanceInitiatedShutdownBehavior === 'terminate' ? 'terminate' : 'stop',
+    terminationProtected: data.DisableApiTermination === true,
     tags: specifiedTags(data.TagSpecifications, 'instance'),
     volumeTags: specifiedTags(data.TagSpecifications, 'volume'),
     spot: objects([data.InstanceMarketOptions ?? null])[0]?.MarketType === 'spot',

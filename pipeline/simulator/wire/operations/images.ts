@@ -25,7 +25,7 @@ import {
   notFound,
   snapshotVolumes,
 } from '../../model/images.ts';
-import { findInstance } from '../../model/instances.ts';
+import { findInstance, reboot } from '../../model/instances.ts';
 import { deviceChanges, specifiedTags } from '../../model/launching.ts';
 import { isKnown } from '../../model/propagation.ts';
 import type { Image, ImageDevice, Snapshot, World } from '../../model/state.ts';
@@ -142,7 +142,7 @@ export function RegisterImage(world: World, input: RegisterImageRequest): Regist
   return { ImageId: image.id };
 }
 
-/** A running instance is rebooted by AWS for the snapshots; here that takes no time. */
+/** "By default, Amazon EC2 attempts to shut down and reboot the instance before creating the image." */
 export function CreateImage(world: World, input: CreateImageRequest): CreateImageResult {
   const instance = findInstance(world, input.InstanceId!);
   if (!['running', 'stopped', 'stopping'].includes(instance.state)) {
@@ -165,6 +165,7 @@ export function CreateImage(world: World, input: CreateImageRequest): CreateImag
     tags: specifiedTags(specifications, 'image'),
   });
   image.devices = snapshotVolumes(world, instance, image.id, specifiedTags(specifications, 'snapshot'));
+  if (instance.state === 'running' && input.NoReboot !== true) reboot(world, instance);
   return { ImageId: image.id };
 }
 

@@ -7,6 +7,7 @@ import type {
   DescribeVolumesRequest,
   DescribeVolumesResult,
   Instance as InstanceShape,
+  ModifyInstanceAttributeRequest,
   RebootInstancesRequest,
   RunInstancesRequest,
   StartInstancesRequest,
@@ -324,6 +325,15 @@ export const StopInstances = (world: World, input: StopInstancesRequest): StopIn
 export const StartInstances = (world: World, input: StartInstancesRequest): StartInstancesResult => ({
   StartingInstances: changeStates(world, input.InstanceIds, (instance) => start(world, instance)),
 });
+
+export function ModifyInstanceAttribute(world: World, input: ModifyInstanceAttributeRequest): object {
+  const instance = knownInstance(world, input.InstanceId!);
+  const { DisableApiTermination: protection, InstanceInitiatedShutdownBehavior: behavior } = input;
+  if (protection?.Value !== undefined) instance.terminationProtected = protection.Value;
+  if (behavior?.Value === 'stop' || behavior?.Value === 'terminate')
+    instance.shutdownBehavior = behavior.Value;
+  return {};
+}
 
 export function RebootInstances(world: World, input: RebootInstancesRequest): object {
   const instances = (input.InstanceIds ?? []).map((id) => knownInstance(world, id));
