@@ -49,7 +49,7 @@ export async function act(
       memory = applied(memory, done);
     } catch (error) {
       if (!(error instanceof CloudError)) throw error;
-      if (error.outcomeUnknown) return doubted(memory, key, action);
+      if (error.outcomeUnknown) return doubted(memory, key, action, hands.clock.now());
       const counts = transient.has(error.code) ? 0 : 1;
       return { ...memory, refusals: { count: memory.refusals.count + counts, last: error.message } };
     }

@@ -173,10 +173,11 @@ function choose(
   const slots = Math.max(1, view.surge + view.unavailable) - view.draining - view.unproven.length - missing;
   const room = isPaused(memory) ? 0 : view.room;
   const isCurrent = (instance: InstanceObservation): boolean => !outdated(assignment, instance);
-  const current = view.staying.filter(isCurrent);
-  const useless = pick(view.takeable.bad, view.staying, current, Math.min(slots, room));
+  // Where a victim is on its way out, its replacement is expected.
+  const received = view.staying.filter((one) => isCurrent(one) || memory.drains[one.id] !== undefined);
+  const useless = pick(view.takeable.bad, view.staying, received, Math.min(slots, room));
   const useful = Math.min(spare, room - useless.length);
-  const victims = [...useless, ...pick(view.takeable.serving, view.staying, current, useful)];
+  const victims = [...useless, ...pick(view.takeable.serving, view.staying, received, useful)];
 
   const kept = new Set(group.instances.filter(isCurrent).map(({ id }) => id));
   const extra = Object.keys(memory.drains).filter((id) => kept.has(id));

@@ -8,8 +8,15 @@ import { applied, owedAfter } from './owed.ts';
 import { cameToNothing } from './refresh-request.ts';
 import type { Action, Memory, Owed } from './state.ts';
 
-/** Reads may be stale for a moment just after a call; what three ticks in a row show is no echo. */
+/** What one reading shows may be a slip between two servers of the service; three in a row agree. */
 export const sightings = 3;
+/**
+ * A reading may show what was true before a change for as long as this. AWS says "a couple of seconds [...] up to a
+ * few minutes" of eventual consistency without naming a bound; a longer echo of the engine's own number would be
+ * taken for a user's wish, which costs capacity the user had a moment ago, and never the floor.
+ * https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+ */
+export const consistentAfterMs = 60_000;
 
 const repeatable: ReadonlySet<Action['type']> = new Set([
   'drain',
@@ -25,7 +32,7 @@ const repeatable: ReadonlySet<Action['type']> = new Set([
  * too much does no harm; whether it moved desired or ended instances must be seen first. Starting and aborting a
  * drain, ending a canary and answering for a hook are idempotent, so they are simply done again.
  */
-export function doubted(memory: Memory, key: string, action: Action): Memory {
+export function doubted(memory: Memory, key: string, action: Action, sinceMs: number): Memory {
   if (repeatable.has(action.type)) return memory;
   const { owed } = memory;
   const after = owedAfter(owed, action);
@@ -35,20 +42,21 @@ export function doubted(memory: Memory, key: string, action: Action): Memory {
     suspended: [...new Set([...owed.suspended, ...after.suspended])],
     tagged: owed.tagged || after.tagged,
   };
-  return { ...memory, owed: least, uncertain: [...memory.uncertain, { key, action, unseen: 0 }] };
+  return { ...memory, owed: least, uncertain: [...memory.uncertain, { key, action, sinceMs, unseen: 0 }] };
 }
 
 /** Resolves calls whose outcome is unknown by what is there: at once when it shows, else when it never does. */
-export function settled(memory: Memory, group: GroupObservation): Memory {
+export function settled(memory: Memory, group: GroupObservation, now: number): Memory {
   let result: Memory = { ...memory, uncertain: [], resolved: [] };
-  for (const { key, action, unseen } of memory.uncertain) {
+  for (const { key, action, sinceMs, unseen } of memory.uncertain) {
     const done = carriedOutOf(action, group);
     const isWhole = done !== null && instancesOf(done).length === instancesOf(action).length;
-    if (isWhole || unseen + 1 >= sightings) {
+    const isOver = unseen + 1 >= sightings && now - sinceMs >= consistentAfterMs;
+    if (isWhole || isOver) {
       if (done) result = applied(result, done);
       result = { ...result, resolved: [...result.resolved, { key, done }] };
     } else {
-      result = { ...result, uncertain: [...result.uncertain, { key, action, unseen: unseen + 1 }] };
+      result = { ...result, uncertain: [...result.uncertain, { key, action, sinceMs, unseen: unseen + 1 }] };
     }
   }
   return result;

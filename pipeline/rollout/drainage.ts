@@ -35,7 +35,11 @@ export function advance(
     }
     next[id] = outcome;
     if (outcome.step >= spec.drain.length) ready.push(id);
-    else if (!outcome.started) toStart.set(outcome.step, [...(toStart.get(outcome.step) ?? []), id]);
+    else if (!outcome.started) {
+      // A deadline is for a drain that goes on, not for one that could not be started.
+      next[id] = { ...outcome, since: now };
+      toStart.set(outcome.step, [...(toStart.get(outcome.step) ?? []), id]);
+    }
   }
   const start = [...toStart].map(
     ([index, instances]): Action => ({

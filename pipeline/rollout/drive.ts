@@ -8,6 +8,7 @@ import { Interrupted, Refused, reasonOf, Stuck } from '../errors.ts';
 import type { Journal } from '../journal/records.ts';
 import type { Progress } from '../report/progress.ts';
 import { act, recordResolved } from './act.ts';
+import { expectedInMs } from './expect.ts';
 import { readAlarms } from './gates/alarms.ts';
 import type { Http } from './http.ts';
 import { assertSafe } from './invariants.ts';
@@ -16,7 +17,7 @@ import { createQuestions, type Questions } from './questions.ts';
 import { decideByStrategy, standDown, watchesRefresh } from './refresh.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { type Eyes, see } from './see.ts';
-import type { Assignment, Decision, Memory } from './state.ts';
+import type { Assignment, Decision, Memory, Snapshot } from './state.ts';
 
 export interface RolloutDeps {
   cloud: Cloud;
@@ -115,7 +116,10 @@ async function looped(
     });
 
     const isSoaked = soakEndsAt !== null && clock.now() >= soakEndsAt;
-    const isBusy = await tick(deps, open, groups, { isSoaked, together: options.together }).catch((error) => {
+    const { isBusy, expectedMs } = await tick(deps, open, groups, {
+      isSoaked,
+      together: options.together,
+    }).catch((error) => {
       // A command that was cut short ends with the signal's own reason.
       throw signal.aborted ? interrupted(journal.release, signal) : error;
     });
@@ -127,7 +131,7 @@ async function looped(
     const replaced = lanes.every(({ ending, decision }) => ending || decision?.status === 'replaced');
     if (replaced && soakEndsAt === null) soakEndsAt = clock.now() + options.soakMs;
     const untilSoaked = soakEndsAt === null ? Number.POSITIVE_INFINITY : soakEndsAt - clock.now();
-    pace = nextPace(pace, isBusy);
+    pace = nextPace(pace, isBusy || untilSoaked <= 0, expectedMs);
     await rest(deps, pace, untilSoaked > 0 ? untilSoaked : Number.POSITIVE_INFINITY);
   }
 }
@@ -155,19 +159,19 @@ export async function patientlyObserved(
       if (!(error instanceof CloudError) && !(error instanceof Refused)) throw error;
       if (clock.now() - askedAt >= outageLimitMs) throw outOfSight(journal.release, error);
       progress.update(`cannot look: ${reasonOf(error)}`);
-      pace = nextPace(pace, false);
+      pace = nextPace(pace);
       await rest(deps, pace, Number.POSITIVE_INFINITY);
     }
   }
 }
 
-/** One tick over all open lanes. @returns whether anything happened or is about to */
+/** One tick over all open lanes. @returns whether anything happened, and when something is expected to */
 async function tick(
   deps: RolloutDeps & { questions: Questions },
   lanes: readonly Lane[],
   groups: readonly GroupObservation[],
   { isSoaked, together }: { isSoaked: boolean; together: boolean },
-): Promise<boolean> {
+): Promise<{ isBusy: boolean; expectedMs: number }> {
   const byName = new Map(groups.map((group) => [group.name, group]));
   const { questions, cloud } = deps;
   const gates = lanes.flatMap(({ assignment }) => assignment.spec.gates);
@@ -179,20 +183,27 @@ async function tick(
   ).flatMap((turn) => turn ?? []);
   questions.sweep();
   // One failure ends the wave: nothing more is done to the others.
-  if (together && lanes.some(({ ending }) => ending?.status === 'failed')) return true;
+  if (together && lanes.some(({ ending }) => ending?.status === 'failed')) {
+    return { isBusy: true, expectedMs: 0 };
+  }
   fulfilled(
     await Promise.allSettled(
-      decided.map(async ({ lane, group, decision }) => {
-        lane.memory = await act(deps, lane.assignment, group, lane.memory, decision.actions);
+      decided.map(async ({ lane, snapshot, decision }) => {
+        lane.memory = await act(deps, lane.assignment, snapshot.group, lane.memory, decision.actions);
       }),
     ),
   );
-  return decided.some(({ isBusy }) => isBusy);
+  return {
+    isBusy: decided.some(({ isBusy }) => isBusy),
+    expectedMs: Math.min(
+      ...decided.map(({ lane, snapshot }) => expectedInMs(lane.assignment, snapshot, lane.memory)),
+    ),
+  };
 }
 
 interface Turn {
   lane: Lane;
-  group: GroupObservation;
+  snapshot: Snapshot;
   decision: Decision;
   isBusy: boolean;
 }
@@ -221,7 +232,7 @@ async function decideLane(
   if (status === 'failed' || status === 'finished') {
     lane.ending = { group: name, status, reason: reasons.join('; '), after: group };
   }
-  return { lane, group, decision, isBusy: isNew || actions.length > 0 || isConvincing(decision) };
+  return { lane, snapshot, decision, isBusy: isNew || actions.length > 0 || isConvincing(decision) };
 }
 
 /** Something has been seen that must be seen again, the sooner the better. */

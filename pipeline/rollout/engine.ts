@@ -136,7 +136,7 @@ async function patientlyPrepared(
       return await preparedVersions(deps, ...given);
     } catch (error) {
       if (!(error instanceof CloudError) || attempt === refusalLimit) throw error;
-      pace = nextPace(pace, false);
+      pace = nextPace(pace);
       await rest(deps, pace, Number.POSITIVE_INFINITY);
     }
   }

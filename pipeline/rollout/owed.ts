@@ -18,6 +18,8 @@ export const freshMemory = (desired: number, now: number): Memory => ({
   divergence: null,
   canary: { provenSince: null, isOver: false },
   refresh: null,
+  echoes: [],
+  quickest: {},
   evened: false,
   replacedAt: null,
   uncertain: [],

@@ -1,6 +1,6 @@
 /**
- * How long to wait before looking again: soon while things happen, ever less often while nothing does. Pure. The
- * jitter keeps several releases from asking in step; it comes from the release's name, so that a rehearsal with
+ * How long to wait before looking again: soon while things happen or are about to, ever less often while nothing is.
+ * Pure. The jitter keeps several releases from asking in step; it comes from the release's name, so that a rehearsal with
  * the same name is the same rehearsal.
  */
 import { sha256 } from '../json.ts';
@@ -19,9 +19,14 @@ export interface Pace {
 
 export const firstPace: Pace = { waitMs: shortestMs, tick: 0 };
 
-export const nextPace = (previous: Pace, isBusy: boolean): Pace => ({
-  waitMs: isBusy ? shortestMs : Math.min(longestMs, previous.waitMs * growth),
-  tick: previous.tick + 1,
+/** @param expectedMs when something under way is likely to end */
+export const nextPace = (
+  { waitMs, tick }: Pace,
+  isBusy = false,
+  expectedMs = Number.POSITIVE_INFINITY,
+): Pace => ({
+  waitMs: isBusy ? shortestMs : Math.max(shortestMs, Math.min(longestMs, waitMs * growth, expectedMs)),
+  tick: tick + 1,
 });
 
 /** Milliseconds to sleep; `limitMs` is when something is due anyway. */

@@ -3,7 +3,8 @@
  * passed and who died. Pure, and the first half of every decision.
  */
 
-import { settled, sightings } from './doubts.ts';
+import { consistentAfterMs, settled, sightings } from './doubts.ts';
+import { quickest } from './expect.ts';
 import { remembered } from './health.ts';
 import { counted, leaving } from './members.ts';
 import { pauseAfter } from './pause.ts';
@@ -11,12 +12,14 @@ import type { Assignment, Memory, Owed, Snapshot } from './state.ts';
 
 export function perceive(assignment: Assignment, snapshot: Snapshot, previous: Memory): Memory {
   const { group, now } = snapshot;
-  const memory = settled(previous, group);
-  const { owed, divergence } = wantedNow(memory, snapshot);
+  const memory = settled(previous, group, now);
+  const { owed, divergence, echoes } = wantedNow(memory, snapshot);
   return {
     ...remembered(assignment, snapshot, memory),
     owed: limitsNow(owed, group.max),
     divergence,
+    echoes,
+    quickest: quickest(assignment, snapshot, memory),
     drains: presentDrains(memory, snapshot),
     shortSince: shortSince(memory, group, now),
     pause: pauseAfter(snapshot, memory),
@@ -26,17 +29,25 @@ export function perceive(assignment: Assignment, snapshot: Snapshot, previous: M
 /**
  * Desired belongs to the user and the autoscaler. When it reads anything but the engine's own number, that is
  * what they want, taken as absolute: people, schedules and target tracking all set absolute numbers. Until it is
- * certain nothing is done that depends on it.
+ * certain nothing is done that depends on it: a number that was expected a moment ago may be an echo of then, so it
+ * must outlast every echo; any other must only be seen again.
  */
-function wantedNow(memory: Memory, { group }: Snapshot): Pick<Memory, 'owed' | 'divergence'> {
+function wantedNow(memory: Memory, { group, now }: Snapshot): Pick<Memory, 'owed' | 'divergence' | 'echoes'> {
   const { owed, divergence } = memory;
   const to = group.desired;
-  if (to === owed.expected) return { owed, divergence: null };
+  const echoes = [
+    // Up to now this was the number to read; should the engine change it, it may still echo for a while.
+    { desired: owed.expected, untilMs: now + consistentAfterMs },
+    ...memory.echoes.filter(({ desired, untilMs }) => desired !== owed.expected && untilMs > now),
+  ];
+  if (to === owed.expected) return { owed, divergence: null, echoes };
   const seen = divergence?.to === to ? divergence.seen + 1 : 1;
-  if (seen < sightings) return { owed, divergence: { to, seen } };
+  if (seen < sightings || echoes.some(({ desired }) => desired === to)) {
+    return { owed, divergence: { to, seen }, echoes };
+  }
   // Within the engine's own headroom above MaxSize nobody may settle.
   const limit = owed.max?.raised.includes(group.max) ? owed.max.from : group.max;
-  return { owed: { ...owed, wanted: Math.min(to, limit), expected: to }, divergence: null };
+  return { owed: { ...owed, wanted: Math.min(to, limit), expected: to }, divergence: null, echoes };
 }
 
 /** A MaxSize that is neither ours nor the old one was set by somebody else, and is theirs to keep. */

@@ -10,28 +10,31 @@ import type { Action, Memory } from './state.ts';
  */
 export function recalled(records: readonly JournalRecord[], group: string, fresh: Memory): Memory {
   let memory = fresh;
-  const open = new Map<string, Action>();
+  const open = new Map<string, { action: Action; sinceMs: number }>();
   for (const record of records) {
     if (record.type === 'intent' && record.data.group === group) {
       const action = actionOf(record.data.action, record.data.arguments, record.data.why);
       if (!action) continue;
-      open.set(record.data.key, action);
+      open.set(record.data.key, { action, sinceMs: Date.parse(record.at) });
       // From the intent on, the instance may have lost its traffic.
       if (action.type === 'drain') memory = applied(memory, action);
     } else if (record.type === 'outcome') {
-      const action = open.get(record.data.key);
-      if (!action || record.data.status === 'unknown') continue;
+      const begun = open.get(record.data.key);
+      if (!begun || record.data.status === 'unknown') continue;
       open.delete(record.data.key);
       // A doubt resolved later names what of it was carried out.
       const { status, result } = record.data;
-      if (status === 'done') memory = applied(memory, { ...action, ...result } as Action);
+      if (status === 'done') memory = applied(memory, { ...begun.action, ...result } as Action);
     }
   }
   const drains = Object.entries(memory.drains).map(
     ([id, { step }]) => [id, { step, started: false, since: fresh.startedAt }] as const,
   );
   const begun = { ...memory, drains: Object.fromEntries(drains) };
-  return [...open].reduce<Memory>((result, [key, action]) => doubted(result, key, action), begun);
+  return [...open].reduce<Memory>(
+    (result, [key, { action, sinceMs }]) => doubted(result, key, action, sinceMs),
+    begun,
+  );
 }
 
 const actionTypes = [

@@ -116,6 +116,8 @@ export interface Memory {
   refusals: { count: number; last: string };
   /** A desired nobody here set, and how often in a row it was seen; null when desired is as expected. */
   divergence: { to: number; seen: number } | null;
+  /** What desired was expected to read before, and until when reading that may be an echo. */
+  echoes: { desired: number; untilMs: number }[];
   /** Since when the whole canary serves (null while it does not), and whether it has soaked. */
   canary: { provenSince: number | null; isOver: boolean };
   /** The id of the instance refresh this release has started. */
@@ -126,6 +128,8 @@ export interface Memory {
   replacedAt: number | null;
   /** Calls whose outcome is not known, by intent, and how many observations have not shown them carried out. */
   uncertain: Doubt[];
+  /** By kind, the shortest time something has taken here: see expect.ts. */
+  quickest: Record<string, number>;
   /** Doubts this tick has resolved: what was carried out, null for nothing. To be journaled before the next call. */
   resolved: { key: string; done: Action | null }[];
 }
@@ -133,6 +137,8 @@ export interface Memory {
 export interface Doubt {
   key: string;
   action: Action;
+  /** When the call was made. */
+  sinceMs: number;
   unseen: number;
 }
 

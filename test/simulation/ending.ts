@@ -127,9 +127,12 @@ function judgeGroup({ scenario, world, before, end, wanted }: End, name: string)
     found.push(`${name}: ${members.filter(counts).length} instances, ${group.desired} desired`);
   }
   const strays = members.filter((member) => {
-    if (end.outcome === 'rolled back') return Number(member.template?.version) > 1;
-    const isHeld = member.protectedFromScaleIn || member.lifecycle === 'Standby';
-    return member.template?.version !== version && !isHeld;
+    if (member.lifecycle.startsWith('Terminat')) return false;
+    // By policy they keep the image they have.
+    if (member.protectedFromScaleIn || member.lifecycle === 'Standby') return false;
+    return end.outcome === 'rolled back'
+      ? Number(member.template?.version) > 1
+      : member.template?.version !== version;
   });
   if (strays.length > 0 && !isMeddled) {
     found.push(

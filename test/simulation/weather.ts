@@ -70,6 +70,7 @@ export async function meddle(
   happenings: readonly Happening[],
 ): Promise<void> {
   const startedAt = clock.now();
+  const limits = new Map(Object.values(world.groups).map(({ name, max }) => [name, max]));
   const returns = happenings.flatMap((one) =>
     one.kind === 'no-capacity'
       ? [{ kind: 'capacity' as const, group: one.group, atS: one.atS + one.forS }]
@@ -81,7 +82,7 @@ export async function meddle(
     const group = world.groups[nameOf(happening.group)];
     if (!group) continue;
     note(`${group.name}: ${JSON.stringify(happening)} (desired ${group.desired}, max ${group.max})`);
-    happen(world, group, happening, { clock, safety });
+    happen(world, group, happening, { clock, safety, limits });
   }
 }
 
@@ -89,7 +90,7 @@ function happen(
   world: World,
   group: Group,
   happening: Happening | { kind: 'capacity' },
-  { clock, safety }: { clock: VirtualClock; safety: Safety },
+  { clock, safety, limits }: { clock: VirtualClock; safety: Safety; limits: Map<string, number> },
 ): void {
   const others = (act: () => void, wanted?: number): void => safety.others(group.name, act, wanted);
   const pick = (which: number) => {
@@ -100,7 +101,9 @@ function happen(
     case 'desired': {
       const to = group.min + Math.round(((group.max - group.min) * happening.share) / 10);
       // Setting the number the engine has just set says nothing.
-      if (to !== group.desired) others(() => setDesired(world, group, to), to);
+      // Nor may anybody settle in the headroom the engine has made above the MaxSize the user has set.
+      const wanted = Math.min(to, limits.get(group.name)!);
+      if (to !== group.desired) others(() => setDesired(world, group, to), wanted);
       return;
     }
     case 'die': {
@@ -109,6 +112,7 @@ function happen(
       return;
     }
     case 'raise-max':
+      limits.set(group.name, group.max + happening.by);
       others(() => updateGroup(world, group, { max: group.max + happening.by }, {}));
       return;
     case 'suspend-alarms':

@@ -55,7 +55,11 @@ function apply(world: World, event: Event): void {
       const instance = alive(world, event);
       if (!instance) return;
       setChecks(world, instance, event.to);
-      if (event.to === 'ok') noticeWorking(world, instance);
+      if (event.to === 'ok') {
+        noticeWorking(world, instance);
+        // A target that was checked before its instance was ready has been called unhealthy.
+        recheckTargets(world, instance.id);
+      }
       return;
     }
     case 'instance.fails': {

@@ -1,0 +1,98 @@
+/**
+ * Rollouts on the simulator, in virtual time, with the same boots and drains: Drover's engine against the lower
+ * bound (bound.ts), and models of other tools' loops (peers.ts) against the bound for the surge they use. The bound
+ * is that of a rollout that keeps every instance serving until its replacement does and drains it: who is faster has
+ * served with fewer, as the last column shows, or has not drained.
+ *
+ * A replaced instance costs two mutating calls, one that takes it from the load balancer and one that ends it, unless
+ * several are ready at the same tick and share them.
+ */
+import { createAwsCloud } from '../../pipeline/cloud/aws/cloud.ts';
+import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
+import { silent } from '../../pipeline/report/progress.ts';
+import { runWave } from '../../pipeline/rollout/engine.ts';
+import type { Allowance } from '../../pipeline/rollout/spec.ts';
+import { surgeOf } from '../../pipeline/rollout/view.ts';
+import { defaultSpec } from '../rollout/fleet.ts';
+import * as peers from './peers.ts';
+import { group, type Measurement, type Stage, stageOf } from './stage.ts';
+
+const columns = [
+  ['loop', 20],
+  ['N', 6],
+  ['surge', 6],
+  ['time / bound', 13],
+  ['mutating calls / N', 19],
+  ['reads / N', 10],
+  ['reads / round', 14],
+  ['CPU ms / N', 11],
+  ['most / N', 9],
+  ['least serving / N', 18],
+] as const;
+
+console.log(columns.map(([name, width]) => name.padStart(width)).join(''));
+
+function print(loop: string, surge: number, m: Measurement): void {
+  const ratio = (a: number, b: number): string => (a / b).toFixed(3);
+  const cells = [
+    loop,
+    String(m.replaced),
+    String(surge),
+    ratio(m.tookMs, m.boundMs),
+    ratio(m.mutations, m.replaced),
+    (m.reads / m.replaced).toFixed(1),
+    (m.reads / m.rounds).toFixed(1),
+    (m.cpuMs / m.replaced).toFixed(2),
+    ratio(m.mostInstances, m.replaced),
+    ratio(m.leastServing, m.replaced),
+  ];
+  console.log(cells.map((cell, index) => cell.padStart(columns[index]![1])).join(''));
+}
+
+async function drover(stage: Stage, surge: Allowance): Promise<void> {
+  const { clock, world, account, imageId } = stage;
+  const cloud = createAwsCloud({
+    provider: 'simulator',
+    region: world.region,
+    endpoint: 'http://127.0.0.1',
+    inProcess: { clock, account },
+  });
+  const deps = {
+    cloud,
+    http: () => Promise.reject(new TypeError('no gate of this wave asks by HTTP')),
+    journal: createMemoryJournal('r-1', clock),
+    clock,
+    progress: silent,
+    signal: new AbortController().signal,
+  };
+  const spec = { ...defaultSpec(group), surge, soakMs: 0, deadlineMs: 30 * 86_400_000 };
+  const wave = { environment: spec.environment, name: spec.wave, groups: [spec] };
+  const outcome = await runWave(deps, wave, { id: imageId, name: 'next' });
+  if (outcome.outcome !== 'promoted') throw new Error(`the wave failed: ${outcome.reason}`);
+}
+
+/** One at a time a thousand instances take a day and a half of virtual time, and much of an hour of ours. */
+const isShort = !process.env.DROVER_BENCH_ALL;
+for (const size of [10, 100, 1000]) {
+  for (const surge of [{ instances: 1 }, { fraction: 0.1 }, { fraction: 0.25 }]) {
+    const count = surgeOf(surge, size);
+    if (size === 10 && 'fraction' in surge && count === 1) continue;
+    if (isShort && size / count > 100) continue;
+    const stage = await stageOf(size);
+    await drover(stage, surge);
+    print('drover', count, stage.measured(count));
+  }
+}
+for (const size of [10, 100]) {
+  for (const [name, peer, surge] of [
+    ['bouncer', peers.bouncer, 1],
+    ['eks-rolling-update', peers.eksRollingUpdate, size],
+    ['asg-roller', peers.asgRoller, 1],
+    ['upgrade-manager', peers.upgradeManager, 1],
+    ['instance refresh', peers.instanceRefresh, Math.max(1, size / 10)],
+  ] as const) {
+    const stage = await stageOf(size);
+    await peer(stage, size);
+    print(name, surge, stage.measured(surge));
+  }
+}

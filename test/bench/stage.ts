@@ -1,0 +1,138 @@
+/**
+ * Where rollouts are measured against each other: one group of a simulated account behind a load balancer, in three
+ * zones, whose next image takes a while to boot, each instance a time of its own. Counts calls, and watches
+ * capacity by the account's own truth.
+ */
+import { works } from '../../pipeline/simulator/model/behaviour.ts';
+import { injectFault } from '../../pipeline/simulator/model/faults.ts';
+import { advance } from '../../pipeline/simulator/model/model.ts';
+import type { Group, World } from '../../pipeline/simulator/model/state.ts';
+import { createSimulator, type Simulator } from '../../pipeline/simulator/simulator.ts';
+import { type VirtualClock, virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
+import { addGroup, emptyWorld } from '../../pipeline/simulator/world.ts';
+import { lowerBoundMs } from './bound.ts';
+
+export const group = 'web';
+
+/** Nitro instances with an ordinary Linux are at the login prompt after half a minute and in service after one or two. */
+const bootMs = 25_000;
+const ready = { fromMs: 15_000, toMs: 75_000 };
+const drainMs = 30_000;
+
+export interface Stage {
+  clock: VirtualClock;
+  simulator: Simulator;
+  world: World;
+  imageId: string;
+  /** Asks the account as a peer's client does. @throws when it answers with an error */
+  ask(service: string, operation: string, input: object): Promise<Record<string, unknown>>;
+  /** To be handed to the adapter: counts as `ask` does. */
+  account: Pick<Simulator, 'call'>;
+  /** Ends the measurement when the rollout has ended. */
+  measured(surge: number): Measurement;
+}
+
+export interface Measurement {
+  tookMs: number;
+  boundMs: number;
+  mutations: number;
+  reads: number;
+  /** Reads are made in rounds: so many moments there were at which something was read. */
+  rounds: number;
+  /** Of this process outside the account. */
+  cpuMs: number;
+  mostInstances: number;
+  leastServing: number;
+  replaced: number;
+}
+
+export async function stageOf(desired: number): Promise<Stage> {
+  const clock = virtualClock();
+  const startAt = clock.now();
+  const world = emptyWorld({
+    nowMs: startAt - 3_600_000,
+    timing: { bootMs, warmUpMs: ready.fromMs, drainMs, terminateMs: 20_000, reactionMs: 1_000 },
+  });
+  addGroup(world, group, 'production', {
+    desired,
+    zones: 3,
+    load_balanced: true,
+    instance_type: 't3.micro',
+    min: desired,
+    max: 2 * desired,
+  });
+  advance(world, startAt);
+  const image = injectImage(world);
+  injectFault(world, { kind: 'boots-slowly', ready, imageId: image });
+
+  const of = world.groups[group]!;
+  let [mutations, reads, rounds, lastReadAt, insideMs] = [0, 0, 0, -1, 0];
+  let [mostInstances, leastServing] = [desired, desired];
+  const look = (): void => {
+    const members = Object.values(of.members);
+    const staying = members.filter(({ lifecycle }) => lifecycle === 'Pending' || lifecycle === 'InService');
+    mostInstances = Math.max(mostInstances, staying.length);
+    leastServing = Math.min(leastServing, staying.filter((m) => serves(world, of, m.instanceId)).length);
+  };
+  const simulator = createSimulator({ world, clock, observe: look });
+  const account: Stage['account'] = {
+    async call(service, operation, input) {
+      if (operation.startsWith('Describe')) {
+        reads += 1;
+        if (clock.now() !== lastReadAt) rounds += 1;
+        lastReadAt = clock.now();
+      } else mutations += 1;
+      const entered = process.cpuUsage();
+      const answer = simulator.call(service, operation, input);
+      look();
+      const inside = process.cpuUsage(entered);
+      insideMs += (inside.user + inside.system) / 1000;
+      return answer;
+    },
+  };
+  const cpu = process.cpuUsage();
+  return {
+    clock,
+    simulator,
+    world,
+    imageId: image,
+    account,
+    async ask(service, operation, input) {
+      const answer = await account.call(service, operation, input);
+      if ('output' in answer) return answer.output as Record<string, unknown>;
+      throw new Error(`${operation}: ${String(answer.body)}`);
+    },
+    measured(surge) {
+      const { user, system } = process.cpuUsage(cpu);
+      const launched = Object.values(world.instances)
+        .filter(({ imageId }) => imageId === image)
+        .sort((a, b) => a.serial - b.serial);
+      const boots = launched.slice(0, desired).map(({ conduct }) => bootMs + conduct.readyAfterMs!);
+      return {
+        tookMs: clock.now() - startAt,
+        boundMs: lowerBoundMs(boots, { surge, drainMs, reactionMs: world.timing.reactionMs }),
+        mutations,
+        reads,
+        rounds,
+        cpuMs: (user + system) / 1000 - insideMs,
+        mostInstances,
+        leastServing,
+        replaced: desired,
+      };
+    },
+  };
+}
+
+/** A copy of the image the group runs, as the next release would have made it. */
+function injectImage(world: World): string {
+  const [initial] = Object.values(world.images).filter(({ name }) => name === 'drover-initial');
+  const id = 'ami-00000000000000002';
+  world.images[id] = { ...initial!, id, name: 'next' };
+  return id;
+}
+
+const serves = (world: World, { targetGroupArns }: Group, id: string): boolean => {
+  const instance = world.instances[id];
+  const isTarget = (arn: string) => world.targetGroups[arn]!.targets[id]?.state === 'healthy';
+  return instance !== undefined && works(world, instance) && targetGroupArns.every(isTarget);
+};
