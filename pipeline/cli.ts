@@ -11,6 +11,7 @@ import { hardenDiff } from './cli/harden.ts';
 import { plan } from './cli/plan.ts';
 import { policyTest } from './cli/policy.ts';
 import { recover } from './cli/recover.ts';
+import { rehearsal } from './cli/rehearse.ts';
 import { resume, rollback, run, stage } from './cli/release.ts';
 import { openSession, type Session } from './cli/session.ts';
 import { simulatorHelp, simulatorStart } from './cli/simulator.ts';
@@ -57,6 +58,12 @@ function command<A extends unknown[]>(
 }
 
 const reason = () => new Option('--reason <text>', 'why; kept in the record');
+const emergency = () =>
+  new Option('--emergency', "shorter soaks, larger surge: the configuration's emergency section").default(
+    false,
+  );
+const image = () => new Option('--image <id>', 'the image to roll to (default: one that is not built yet)');
+const repeated = (value: string, earlier: string[]): string[] => [...earlier, value];
 const fault = () => new Option('--fault <kind>', 'simulator only: what goes wrong').choices(['unhealthy']);
 const release = ['[release]', 'id, the end of one, or latest', 'latest'] as const;
 
@@ -64,9 +71,18 @@ command(program, 'doctor', 'check the tools on this machine', doctor).option(
   '--install',
   'install what is missing (Debian and Ubuntu, as root)',
 );
-command(program, 'plan', 'say what a rollout would do to each group; changes nothing', plan);
+command(program, 'plan', 'say what a rollout would do to each group; changes nothing', plan)
+  .addOption(image())
+  .addOption(emergency());
+command(program, 'rehearse', 'run the rollout on a simulated copy of the fleet; changes nothing', rehearsal)
+  .addOption(image())
+  .addOption(emergency())
+  .option('--fault <fault>', 'what goes wrong: a kind, or a fault as JSON; may be repeated', repeated, [])
+  .option('--boot <duration>', 'a launch until in service, instead of what was measured')
+  .option('--warm-up <duration>', 'from there until its gates can pass')
+  .option('--drain <duration>', 'a drain');
 command(program, 'run', 'the whole job: build, scan, bake, roll out, export evidence', run)
-  .option('--emergency', "shorter soaks, larger surge: the configuration's emergency section", false)
+  .addOption(emergency())
   .addOption(reason())
   .addOption(fault());
 command(program, 'resume', 'go on with a release that was killed or stopped', resume)

@@ -103,6 +103,16 @@ export interface GroupObservation {
   failedActivities: { at: number; message: string }[];
 }
 
+/** What is known of how long things take in one group, for plans and rehearsals. Milliseconds. */
+export interface GroupTimes {
+  /** The latest launches that succeeded, from their start until the instance was in service; newest first. */
+  launchesMs: number[];
+  /** The longest deregistration delay of its target groups; 0 without any. */
+  drainMs: number;
+  /** The longest of their health check intervals: a new target must pass one. 0 without any. */
+  healthyMs: number;
+}
+
 export interface CloudImage {
   id: string;
   name: string;
@@ -183,6 +193,9 @@ export interface Cloud {
 
   /** The named alarms, in as few calls as CloudWatch allows (100 names each). Those that do not exist are absent. */
   alarms(names: readonly string[]): Promise<AlarmObservation[]>;
+
+  /** How long things have taken and are set to take, one per group, in order. Reads only. */
+  observeTimes(groups: readonly Pick<GroupObservation, 'name' | 'targetGroups'>[]): Promise<GroupTimes[]>;
 
   findImage(id: string): Promise<CloudImage | null>;
   findImageByName(name: string): Promise<CloudImage | null>;

@@ -5,10 +5,11 @@
 import type { Clock } from '../clock.ts';
 import type { Cloud, GroupObservation, InstanceObservation } from '../cloud/cloud.ts';
 import { Refused } from '../errors.ts';
-import { missingGroup, withoutTemplate } from './baseline.ts';
+import { baselineOf, missingGroup, withoutTemplate } from './baseline.ts';
 import { requireHook } from './handover.ts';
 import { drainNotices, gateNotices } from './kubernetes/preflight.ts';
-import { leaving, standby, warmed } from './members.ts';
+import { counted, leaving, standby, warmed } from './members.ts';
+import { leastMs, type Pacing, pacingOf } from './pacing.ts';
 import { requireDelegable } from './refresh-request.ts';
 import type { GroupSpec, WaveSpec } from './spec.ts';
 import { holderOf } from './tags.ts';
@@ -21,11 +22,24 @@ export interface GroupPlan {
   desired: number;
   /** Instances that are not on the image yet; all of them while there is no image. */
   toReplace: number;
-  /** Instances above and below desired while rolling. */
+  /** Instances above and below desired while rolling, and the least that serve meanwhile. */
   surge: number;
   unavailable: number;
-  /** What would block the rollout or will be worked around, one sentence each. */
+  floor: number;
+  /** What the group launches today. */
+  previous: { version: number; imageId: string | null };
+  pacing: Pacing;
+  /** The least its rollout can take at that pace, without the soak. */
+  leastMs: number;
+  /** What must be changed before a rollout can succeed, one sentence each. */
+  blockers: string[];
+  /** What the rollout will meet and what it does about it, one sentence each. */
   notices: string[];
+}
+
+/** A plan with the reading it was made of. */
+export interface GroupSurvey extends GroupPlan {
+  observed: GroupObservation;
 }
 
 /**
@@ -36,19 +50,28 @@ export async function preflight(
   { cloud, clock }: { cloud: Cloud; clock: Clock },
   waves: readonly WaveSpec[],
   image: { id: string } | null = null,
-): Promise<GroupPlan[]> {
+  given: Parameters<typeof pacingOf>[3] = {},
+): Promise<GroupSurvey[]> {
   const specs = waves.flatMap(({ groups }) => groups);
   const names = specs.map(({ group }) => group);
   const observed = new Map((await cloud.observe(names, clock.now())).map((group) => [group.name, group]));
-  const plans = specs.map(async (spec): Promise<GroupPlan> => {
+  const groups = specs.map((spec) => {
     const group = observed.get(spec.group);
     if (!group) throw missingGroup(spec.group, spec.environment, spec.wave);
     requireRollable(group);
     requireHook(spec, group);
     requireDelegable(spec);
+    return group;
+  });
+  const times = await cloud.observeTimes(groups);
+  const plans = specs.map(async (spec, index): Promise<GroupSurvey> => {
+    const group = groups[index]!;
+    const { resolvedVersion, imageId: previousImage } = await baselineOf(cloud, group);
     const staying = group.instances.filter((instance) => !leaving(instance) && !warmed(instance));
     const replaced = staying.filter(({ imageId }) => image === null || imageId !== image.id);
     const surge = surgeOf(spec.surge, group.desired);
+    const unavailable = unavailableOf(spec.unavailable, group.desired);
+    const pacing = pacingOf(spec, group, times[index]!, given);
     return {
       environment: spec.environment,
       wave: spec.wave,
@@ -56,12 +79,19 @@ export async function preflight(
       desired: group.desired,
       toReplace: replaced.length,
       surge,
-      unavailable: unavailableOf(spec.unavailable, group.desired),
+      unavailable,
+      floor: Math.max(0, group.desired - unavailable),
+      previous: { version: resolvedVersion, imageId: previousImage },
+      pacing,
+      leastMs: leastMs(pacing, replaced.length, surge + unavailable),
+      blockers: blockers(spec, group, surge),
       notices: [
-        ...blocks(spec, group, surge),
+        ...held(spec, group),
+        ...doubts(spec, group, pacing),
         ...(await servicesWouldMeet({ cloud, clock }, spec, replaced)),
         ...workarounds(group, surge),
       ],
+      observed: group,
     };
   });
   return await Promise.all(plans);
@@ -92,25 +122,50 @@ function requireRollable(group: GroupObservation): void {
   }
 }
 
-/** What a person should look at before the rollout begins. */
-function blocks(spec: GroupSpec, group: GroupObservation, surge: number): string[] {
+/** What a person must change: with it every rollout fails, or is refused. */
+function blockers(spec: GroupSpec, group: GroupObservation, surge: number): string[] {
   const holder = holderOf(group);
-  const aside = group.instances.filter(standby).length;
-  const guarded = group.instances.filter((i) => i.protectedFromScaleIn && !leaving(i) && !standby(i)).length;
   const needed = ['Launch', 'Terminate', 'AddToLoadBalancer'].filter((process) =>
     group.suspendedProcesses.includes(process),
   );
   const impossible = surge === 0 && unavailableOf(spec.unavailable, group.desired) === 0 && group.desired > 0;
   return [
     holder !== null &&
-      `carries the marks of release ${holder}: end that first (drover resume or rollback ${holder})`,
+      `carries the marks of release ${holder}: end that first (drover resume or rollback ${holder}; where its journal is lost, drover recover ${group.name})`,
     needed.length > 0 && `suspended processes a rollout needs: ${needed.join(', ')}; resume them first`,
     impossible && 'surge and unavailable are both 0: no instance can be replaced',
+  ].filter((notice) => notice !== false);
+}
+
+/** Instances that are not simply taken. */
+function held(spec: GroupSpec, group: GroupObservation): string[] {
+  const aside = group.instances.filter(standby).length;
+  const guarded = group.instances.filter((i) => i.protectedFromScaleIn && !leaving(i) && !standby(i)).length;
+  return [
     guarded > 0 && heldNotice(guarded, 'protected from scale-in', spec.protectedInstances),
     aside > 0 && heldNotice(aside, 'in Standby', spec.standbyInstances),
     group.newInstancesProtected &&
       'new instances are protected from scale-in: the next rollout will meet them as this one meets today’s',
   ].filter((notice) => notice !== false);
+}
+
+/** Settings that do not fit each other, and instances that are bad already. */
+function doubts(spec: GroupSpec, group: GroupObservation, { drainMs }: Pacing): string[] {
+  const counting = group.instances.filter(counted);
+  const failing = counting.filter(
+    ({ healthy, statusChecks, targets }) =>
+      !healthy || statusChecks === 'impaired' || targets.some(({ state }) => state.startsWith('unhealthy')),
+  ).length;
+  const drain = spec.drain.find(({ type }) => type === 'target-group');
+  const isShort = drain && drainMs > 0 && drainMs >= drain.deadlineMs;
+  const isBlind = group.targetGroups.length > 0 && !spec.gates.some(({ type }) => type === 'target-health');
+  return [
+    failing > 0 && `${failing} of ${counting.length} instances are unhealthy today: they are replaced first`,
+    isShort &&
+      `the deregistration delay (${drainMs / 1000} s) is no shorter than the drain's deadline (${drain.deadlineMs / 1000} s): a drain that takes it all will ${drain.on_deadline}`,
+    isBlind &&
+      'has target groups but no gate target-health: new instances count before they are sent traffic',
+  ].filter((notice) => typeof notice === 'string');
 }
 
 function heldNotice(count: number, what: string, policy: GroupSpec['protectedInstances'] = 'wait'): string {

@@ -9,7 +9,9 @@ export const resolve = (context: ReleaseContext): Promise<void> =>
     await requireTools(config.image.builder);
     const waves = (['staging', 'production'] as const).flatMap((name) => planWaves(config, name, emergency));
     const plans = await preflight({ cloud, clock }, waves);
-    for (const plan of plans) for (const notice of plan.notices) progress.note(`${plan.group}: ${notice}`);
+    for (const { group, blockers, notices } of plans) {
+      for (const notice of [...blockers, ...notices]) progress.note(`${group}: ${notice}`);
+    }
     const instances = plans.reduce((sum, plan) => sum + plan.toReplace, 0);
     return { summary: `${plans.length} groups with ${instances} instances are ready to be rolled` };
   });

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { preflight } from '../../pipeline/rollout/preflight.ts';
 import { suspend, updateGroup } from '../../pipeline/simulator/model/groups.ts';
+import { setChecks } from '../../pipeline/simulator/model/instances.ts';
 import { type Fleet, fleetOf, newImage, waveOf } from './fleet.ts';
 
 const planOf = async (fleet: Fleet) => {
@@ -12,18 +13,20 @@ const planOf = async (fleet: Fleet) => {
 
 test('a group in order has nothing in its way', async () => {
   const fleet = fleetOf({ web: { desired: 4 } }, { specs: { web: { surge: { fraction: 0.25 } } } });
-  expect(await planOf(fleet)).toEqual([
-    {
-      environment: 'production',
-      wave: 'all',
-      group: 'web',
-      desired: 4,
-      toReplace: 4,
-      surge: 1,
-      unavailable: 0,
-      notices: [],
-    },
-  ]);
+  const [plan] = await planOf(fleet);
+  expect(plan).toMatchObject({
+    environment: 'production',
+    wave: 'all',
+    group: 'web',
+    desired: 4,
+    toReplace: 4,
+    surge: 1,
+    unavailable: 0,
+    floor: 4,
+    previous: { version: 1, imageId: expect.stringMatching(/^ami-/) },
+    blockers: [],
+    notices: [],
+  });
 });
 
 test('everything that would block or be worked around is named before anything is changed', async () => {
@@ -39,16 +42,18 @@ test('everything that would block or be worked around is named before anything i
   second!.lifecycle = 'Standby';
   await fleet.cloud.setGroupTags('web', { 'drover:release': 'r-0' });
   const [web, still] = await planOf(fleet);
-  expect(web!.notices).toEqual([
-    expect.stringMatching(/marks of release r-0/),
+  expect(web!.blockers).toEqual([
+    expect.stringMatching(/marks of release r-0.*drover recover web/),
     expect.stringMatching(/suspended processes a rollout needs: Launch/),
+  ]);
+  expect(web!.notices).toEqual([
     expect.stringMatching(/1 protected from scale-in: the rollout waits/),
     expect.stringMatching(/1 in Standby: the rollout waits/),
     expect.stringMatching(/follows \$Latest/),
     expect.stringMatching(/MaxSize 3 is raised to 4/),
     expect.stringMatching(/AZRebalance is suspended already/),
   ]);
-  expect(still!.notices).toContain('surge and unavailable are both 0: no instance can be replaced');
+  expect(still!.blockers).toContain('surge and unavailable are both 0: no instance can be replaced');
 });
 
 test('instances that run the image already are not counted', async () => {
@@ -70,4 +75,29 @@ test('a group without a launch template, and one that does not exist, are refuse
     kind: 'invalid',
     message: expect.stringContaining('no launch template'),
   });
+});
+
+test('times that do not fit each other are named: a drain may take longer than its deadline', async () => {
+  const fleet = fleetOf(
+    { web: { desired: 2 } },
+    {
+      specs: { web: { gates: [{ type: 'in-service' }] } },
+      simulator: { drain: '300s' },
+    },
+  );
+  const [plan] = await planOf(fleet);
+  expect(plan!.notices).toEqual([
+    expect.stringMatching(
+      /deregistration delay \(300 s\) is no shorter than the drain's deadline \(300 s\).*will fail/,
+    ),
+    expect.stringMatching(/no gate target-health/),
+  ]);
+});
+
+test('instances that are unhealthy today are counted', async () => {
+  const fleet = fleetOf({ web: { desired: 3 } });
+  const [instance] = Object.values(fleet.world.instances);
+  setChecks(fleet.world, instance!, 'impaired');
+  const [plan] = await planOf(fleet);
+  expect(plan!.notices).toContain('1 of 3 instances are unhealthy today: they are replaced first');
 });

@@ -13,6 +13,7 @@ import { images } from './images.ts';
 import { lifecycleActions } from './lifecycle-actions.ts';
 import { observer } from './observe.ts';
 import { refreshes } from './refreshes.ts';
+import { timesObserver } from './times.ts';
 
 export type { AwsOptions } from './clients.ts';
 
@@ -32,6 +33,7 @@ export function createAwsCloud(options: AwsOptions): Cloud {
     },
     observe: observer(connection),
     alarms: alarmReader(connection),
+    observeTimes: timesObserver(connection),
     ...images(connection),
     ...groupMutations(connection),
     ...lifecycleActions(connection),

@@ -34,6 +34,8 @@ export const adapterActions: Readonly<Record<`${string}:${string}`, Scope>> = {
   'ec2:DescribeLaunchTemplateVersions': 'read',
   'ec2:RegisterImage': 'simulator',
   'elasticloadbalancing:DeregisterTargets': 'target-group',
+  'elasticloadbalancing:DescribeTargetGroupAttributes': 'read',
+  'elasticloadbalancing:DescribeTargetGroups': 'read',
   'elasticloadbalancing:DescribeTargetHealth': 'read',
   'elasticloadbalancing:RegisterTargets': 'target-group',
   // Always allowed, whatever a policy says; it stands here because it is called.
