@@ -1,4 +1,4 @@
-/** What a group's lifecycle hooks and warm pool consist of: plain data, like all of state.ts. */
+/** What belongs to a group, besides its members and settings: plain data, like all of state.ts. */
 import type { Member } from './state.ts';
 
 export type Transition = 'launching' | 'terminating';
@@ -46,4 +46,14 @@ export interface Cooldown {
   /** The scaling activity that began it. */
   activityId: string;
   until: number;
+}
+
+/** A change of a group's limits at a time set beforehand; happens once. */
+export interface ScheduledAction {
+  name: string;
+  serial: number;
+  startsAt: number;
+  min: number | undefined;
+  max: number | undefined;
+  desired: number | undefined;
 }

@@ -146,6 +146,7 @@ export function createGroup(
     suspended: {},
     members: {},
     hooks: {},
+    scheduledActions: {},
     warmPool: null,
     cooldown: null,
     capacityCause: capacityCause(world, 'a user request created an AutoScalingGroup', 0, sizes.desired),
@@ -165,11 +166,13 @@ export function createGroup(
 const capacityCause = (world: World, what: string, from: number, to: number): string =>
   `${causes(world, `${what} changing the desired capacity from ${from} to ${to}`)}  `;
 
+/** @param what happened, in activities; left out: a user's request */
 export function updateGroup(
   world: World,
   group: Group,
   limits: Limits,
   settings: Partial<GroupSettings>,
+  what?: string,
 ): void {
   refuseWhileDeleting(group);
   const changesLaunches = settings.template !== undefined || settings.mixedInstances !== undefined;
@@ -182,8 +185,8 @@ export function updateGroup(
   const sizes = withinLimits(group, limits);
   if (sizes.desired !== group.desired) {
     const { min, max, desired } = sizes;
-    const what = `a user request update of AutoScalingGroup constraints to min: ${min}, max: ${max}, desired: ${desired}`;
-    group.capacityCause = capacityCause(world, what, group.desired, desired);
+    const request = `a user request update of AutoScalingGroup constraints to min: ${min}, max: ${max}, desired: ${desired}`;
+    group.capacityCause = capacityCause(world, what ?? request, group.desired, desired);
   }
   Object.assign(group, sizes, settings);
   lookAt(world, group);

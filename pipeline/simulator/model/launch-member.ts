@@ -9,7 +9,7 @@ import { configurationOf } from './refresh-state.ts';
 import type { Activity, Group, Member, Subnet, World } from './state.ts';
 import { findTemplate, resolveVersion } from './templates.ts';
 
-export interface LaunchOrder {
+interface LaunchOrder {
   option: LaunchOption;
   /** Null: as the template says. */
   spot: boolean | null;

@@ -20,6 +20,7 @@ import {
 import { schedule, takeDue } from './queue.ts';
 import { activeRefresh } from './refresh-state.ts';
 import { rebalance, reconcile } from './scaling.ts';
+import { carryOut } from './scheduled-actions.ts';
 import type { Event, Group, Instance, Member, World } from './state.ts';
 import { checkTarget, recheckTargets, restartTargets } from './target-checks.ts';
 import { forgetDrained, forgetInstance } from './targets.ts';
@@ -145,6 +146,11 @@ function apply(world: World, event: Event): void {
       if (!group) return;
       group.rebalanceDue = null;
       rebalance(world, group);
+      return;
+    }
+    case 'group.scheduled': {
+      const group = groupNamed(world, event.group);
+      if (group) carryOut(world, group, event.name, event.serial);
       return;
     }
     case 'group.health':

@@ -52,7 +52,7 @@ export function preferenceOf(group: Group, instanceType: string): number {
 }
 
 /** Members on each market. */
-export interface Markets {
+interface Markets {
   onDemand: number;
   spot: number;
 }

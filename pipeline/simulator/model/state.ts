@@ -6,7 +6,14 @@
 import type { Json } from '../../json.ts';
 import type { Alarm } from './alarms.ts';
 import type { Behaviour, Fault, FaultOf } from './fault.ts';
-import type { Cooldown, LifecycleAction, LifecycleHook, MaintenancePolicy, WarmPool } from './group-state.ts';
+import type {
+  Cooldown,
+  LifecycleAction,
+  LifecycleHook,
+  MaintenancePolicy,
+  ScheduledAction,
+  WarmPool,
+} from './group-state.ts';
 import type { Parameter } from './parameters.ts';
 import type { InstanceRefresh } from './refresh-state.ts';
 
@@ -262,6 +269,7 @@ export interface Group {
   tags: Record<string, GroupTag>;
   members: Record<string, Member>;
   hooks: Record<string, LifecycleHook>;
+  scheduledActions: Record<string, ScheduledAction>;
   warmPool: WarmPool | null;
   /** Who changed desired last, in the words of the activities that follow from it. */
   capacityCause: string;
@@ -378,6 +386,7 @@ export type Happening =
   | { kind: 'group.reconcile'; group: string }
   | { kind: 'group.health'; group: string; id: string }
   | { kind: 'group.rebalance'; group: string }
+  | { kind: 'group.scheduled'; group: string; name: string; serial: number }
   | { kind: 'group.refresh'; group: string }
   | { kind: 'alarm.evaluate'; name: string; serial: number }
   | { kind: 'member.drained'; group: string; id: string }

@@ -5,6 +5,7 @@ import * as activities from './scaling-activities.ts';
 import * as groups from './scaling-groups.ts';
 import * as hooks from './scaling-hooks.ts';
 import * as instances from './scaling-instances.ts';
+import * as schedules from './scaling-schedules.ts';
 import * as tags from './scaling-tags.ts';
 import * as traffic from './scaling-traffic.ts';
 import * as warmPools from './scaling-warm-pools.ts';
@@ -15,6 +16,7 @@ export const autoScalingOperations: Record<string, Operation> = {
   ...hooks,
   ...instances,
   ...refreshes,
+  ...schedules,
   ...tags,
   ...traffic,
   ...warmPools,
