@@ -3,6 +3,7 @@ import {
   DescribeAutoScalingGroupsCommand,
   DescribeInstanceRefreshesCommand,
   type InstanceRefresh,
+  PutWarmPoolCommand,
   type RefreshPreferences,
   ResumeProcessesCommand,
   RollbackInstanceRefreshCommand,
@@ -229,6 +230,44 @@ test('an instance launched meanwhile has the desired configuration, and the temp
       }),
     ),
   ).rejects.toThrow('An active instance refresh with a desired configuration exists.');
+});
+
+test('defaults come from the group: its warm-up and its maintenance policy', async () => {
+  const aws = await groupOf(2);
+  await aws.scaling.send(
+    new UpdateAutoScalingGroupCommand({
+      AutoScalingGroupName: 'web-a',
+      DefaultInstanceWarmup: 30,
+      InstanceMaintenancePolicy: { MinHealthyPercentage: 100, MaxHealthyPercentage: 150 },
+    }),
+  );
+  await aws.scaling.send(new StartInstanceRefreshCommand({ AutoScalingGroupName: 'web-a' }));
+  expect((await refreshNow(aws)).Preferences).toMatchObject({
+    InstanceWarmup: 30,
+    MinHealthyPercentage: 100,
+    MaxHealthyPercentage: 150,
+  });
+});
+
+test('the warm pool is renewed after the group, and its progress told apart', async () => {
+  const aws = await groupOf(2);
+  await aws.scaling.send(
+    new PutWarmPoolCommand({ AutoScalingGroupName: 'web-a', MinSize: 2, MaxGroupPreparedCapacity: 4 }),
+  );
+  await aws.clock.sleep(120_000);
+  await start(aws, { MinHealthyPercentage: 100, MaxHealthyPercentage: 150 });
+  expect((await refreshNow(aws)).ProgressDetails).toEqual({
+    LivePoolProgress: { PercentageComplete: 0, InstancesToUpdate: 2 },
+    WarmPoolProgress: { PercentageComplete: 0, InstancesToUpdate: 2 },
+  });
+  expect((await reaches(aws, 'Successful')).ProgressDetails).toMatchObject({
+    LivePoolProgress: { PercentageComplete: 100 },
+    WarmPoolProgress: { PercentageComplete: 100, InstancesToUpdate: 0 },
+  });
+  const { members } = aws.simulator.world.groups['web-a']!.warmPool!;
+  const prepared = Object.values(members).filter(({ lifecycle }) => lifecycle === 'Warmed:Stopped');
+  expect(prepared.map(({ template }) => template!.version)).toEqual(['2', '2']);
+  expect(await versions(aws)).toEqual(['2', '2']);
 });
 
 test('bake time keeps the refresh open after the last instance', async () => {

@@ -13,7 +13,7 @@ import { lookAt } from './attention.ts';
 import { ServiceError, validationError } from './errors.ts';
 import { newUuid, nextSerial } from './identity.ts';
 import { schedule } from './queue.ts';
-import { replaceSome } from './refresh-pace.ts';
+import { renewPool, replaceSome } from './refresh-pace.ts';
 import { activeRefresh, type InstanceRefresh, type RefreshStatus } from './refresh-state.ts';
 import { type Survey, surveyOf } from './refresh-survey.ts';
 import type { Group, World } from './state.ts';
@@ -58,6 +58,7 @@ export function startRefresh(
     endedAt: null,
     percent: 0,
     toUpdate: 0,
+    pool: null,
     progressAt: world.now,
     pausedUntil: null,
     checkpointsPassed: 0,
@@ -67,7 +68,7 @@ export function startRefresh(
     due: null,
     ...request,
   };
-  record(refresh, surveyOf(world, group, refresh));
+  record(group, refresh, surveyOf(world, group, refresh));
   if (!Object.hasOwn(world.refreshes, group.name)) world.refreshes[group.name] = [];
   const all = world.refreshes[group.name]!;
   all.push(refresh);
@@ -171,7 +172,7 @@ function step(world: World, group: Group, refresh: InstanceRefresh): void {
     return;
   }
   const survey = surveyOf(world, group, refresh);
-  if (record(refresh, survey)) refresh.progressAt = world.now;
+  if (record(group, refresh, survey)) refresh.progressAt = world.now;
   if (refresh.pausedUntil !== null) {
     if (world.now < refresh.pausedUntil) return;
     Object.assign(refresh, { pausedUntil: null, progressAt: world.now });
@@ -181,11 +182,7 @@ function step(world: World, group: Group, refresh: InstanceRefresh): void {
     }
   }
   if (rollingBack ? isRolledBack(survey) : reachedEnd(world, refresh)) {
-    if (refresh.surplus > 0 || survey.waitingFor !== null) patience(world, group, refresh, survey);
-    else if (rollingBack) finish(world, group, refresh, 'RollbackSuccessful', null);
-    else if (preferences.bakeMs > 0) {
-      Object.assign(refresh, { status: 'Baking', reason: null, pausedUntil: world.now + preferences.bakeMs });
-    } else succeed(world, group, refresh);
+    conclude(world, group, refresh, survey);
     return;
   }
   if (refresh.pausedUntil !== null) return;
@@ -203,20 +200,42 @@ function step(world: World, group: Group, refresh: InstanceRefresh): void {
   patience(world, group, refresh, survey);
 }
 
+/** The group itself has what it should have: then the warm pool, then the bake time, then the end. */
+function conclude(world: World, group: Group, refresh: InstanceRefresh, survey: Survey): void {
+  const { pool, outdated } = survey;
+  // "Replace InService instances before instances that are in a warm pool."
+  if (outdated === 0 && pool.stale.length + pool.unprepared > 0) {
+    renewPool(world, group, refresh, survey);
+    survey.waitingFor ??= 'the warm pool has instances to replace.';
+  }
+  const { bakeMs } = refresh.preferences;
+  if (refresh.surplus > 0 || survey.waitingFor !== null) patience(world, group, refresh, survey);
+  else if (refresh.status === 'RollbackInProgress') {
+    finish(world, group, refresh, 'RollbackSuccessful', null);
+  } else if (bakeMs > 0) {
+    Object.assign(refresh, { status: 'Baking', reason: null, pausedUntil: world.now + bakeMs });
+  } else succeed(world, group, refresh);
+}
+
 const isRolledBack = ({ stale, held }: Survey): boolean => stale.length + held.length === 0;
 
 /** Writes down how far the refresh is, and tells whether it got further. */
-function record(refresh: InstanceRefresh, survey: Survey): boolean {
-  const { scope, outdated, updated, stale, held } = survey;
-  const before = refresh.percent;
+function record({ warmPool }: Group, refresh: InstanceRefresh, survey: Survey): boolean {
+  const { scope, outdated, updated, stale, held, pool } = survey;
+  const { percent: before, pool: poolBefore } = refresh;
   const rollingBack = refresh.status === 'RollbackInProgress';
-  // "This value gradually goes back down to zero during a rollback." On the way forward, a replacement launched ahead is done when the instance it replaces has gone.
+  // "This value gradually goes back down to zero during a rollback." On the way forward, a replacement launched ahead
+  // is done when the instance it replaces has gone.
   const done = rollingBack
     ? Math.min(scope, stale.length + held.length)
     : Math.min(scope - outdated, updated);
   refresh.toUpdate = scope - done;
   refresh.percent = scope === 0 ? (rollingBack ? 0 : 100) : Math.floor((100 * done) / scope);
-  return rollingBack ? refresh.percent < before : refresh.percent > before;
+  const inPool = pool.stale.length + pool.unprepared;
+  const ofPool = pool.size === 0 ? 100 : Math.floor((100 * (pool.size - inPool)) / pool.size);
+  refresh.pool = warmPool && { percent: ofPool, toUpdate: inPool };
+  const furtherInPool = poolBefore !== null && refresh.pool !== null && inPool < poolBefore.toUpdate;
+  return furtherInPool || (rollingBack ? refresh.percent < before : refresh.percent > before);
 }
 
 /**

@@ -90,6 +90,20 @@ function terminateStale(
   }
 }
 
+/**
+ * Terminates outdated instances of the warm pool, which fills itself up again: "the minimum and maximum healthy
+ * percentages are applied separately to the warm pool", and one at a time goes in any case.
+ */
+export function renewPool(world: World, group: Group, refresh: InstanceRefresh, { pool }: Survey): void {
+  const fewest = Math.ceil((pool.size * refresh.preferences.minHealthyPercent) / 100);
+  const spare = Math.max(1, pool.size - fewest) - pool.unprepared;
+  const cause = causes(
+    world,
+    'an instance was taken out of the warm pool in response to an instance refresh',
+  );
+  for (const member of pool.stale.slice(0, Math.max(0, spare))) terminateMember(world, group, member, cause);
+}
+
 /** First Standby, then whoever does not serve, then always one of the fullest zone, oldest first: so that zones stay balanced. */
 function* inOrder(group: Group, { stale, ready }: Survey): Generator<Member> {
   yield* stale.filter((member) => !counts(member));

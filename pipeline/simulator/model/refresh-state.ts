@@ -53,6 +53,8 @@ export interface InstanceRefresh {
   preferences: RefreshPreferences;
   percent: number;
   toUpdate: number;
+  /** The same of the warm pool; null for a group without one. */
+  pool: { percent: number; toUpdate: number } | null;
   /** Since when no instance has been completed; the one hour a refresh keeps trying counts from here. */
   progressAt: number;
   /** End of the delay after a checkpoint, or of the bake time. */

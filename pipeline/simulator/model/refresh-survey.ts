@@ -2,7 +2,7 @@
  * How far an instance refresh is: which members it still has to replace, which are ready to serve, and what the
  * others wait for. Looks, changes nothing.
  */
-import { counts } from './lifecycle.ts';
+import { counts, isPrepared, isTerminating } from './lifecycle.ts';
 import type { InstanceRefresh, LaunchConfiguration } from './refresh-state.ts';
 import type { Group, Member, World } from './state.ts';
 import { targetHealth } from './target-checks.ts';
@@ -27,6 +27,8 @@ export interface Survey {
   scope: number;
   /** The first of those that are not ready, and why; null when all are. */
   waitingFor: string | null;
+  /** Members of the warm pool that stay, and those of them that are to be replaced or not prepared yet. */
+  pool: { size: number; stale: Member[]; unprepared: number };
 }
 
 export function surveyOf(world: World, group: Group, refresh: InstanceRefresh): Survey {
@@ -42,6 +44,7 @@ export function surveyOf(world: World, group: Group, refresh: InstanceRefresh): 
     updated: 0,
     scope: group.desired,
     waitingFor: null,
+    pool: { size: 0, stale: [], unprepared: 0 },
   };
   for (const member of Object.values(group.members)) {
     if (member.lifecycle === 'Standby') {
@@ -70,6 +73,12 @@ export function surveyOf(world: World, group: Group, refresh: InstanceRefresh): 
       }
     } else if (obstacle === null) survey.updated += 1;
     else survey.waitingFor ??= `${member.instanceId} ${obstacle}`;
+  }
+  for (const member of Object.values(group.warmPool?.members ?? {})) {
+    if (isTerminating(member)) continue;
+    survey.pool.size += 1;
+    if (isStale(member)) survey.pool.stale.push(member);
+    else if (!isPrepared(member)) survey.pool.unprepared += 1;
   }
   const [held] = survey.held;
   if (survey.stale.length === 0 && held) survey.waitingFor ??= `${held.member.instanceId} ${held.because}`;

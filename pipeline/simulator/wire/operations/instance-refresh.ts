@@ -140,6 +140,15 @@ const refreshShape = (refresh: InstanceRefresh): RefreshShape => ({
   EndTime: refresh.endedAt === null ? undefined : new Date(refresh.endedAt),
   PercentageComplete: refresh.percent,
   InstancesToUpdate: refresh.toUpdate,
+  ProgressDetails: refresh.pool
+    ? {
+        LivePoolProgress: { PercentageComplete: refresh.percent, InstancesToUpdate: refresh.toUpdate },
+        WarmPoolProgress: {
+          PercentageComplete: refresh.pool.percent,
+          InstancesToUpdate: refresh.pool.toUpdate,
+        },
+      }
+    : undefined,
   Preferences: preferencesShape(refresh.preferences),
   DesiredConfiguration: refresh.desired
     ? {
