@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { ServiceError } from './errors.ts';
 import { type Behaviour, behaviourSchema } from './fault.ts';
 import { draw, drawWithin } from './random.ts';
-import { bound, find, happened } from './standing.ts';
+import { concerns, find, happened } from './standing.ts';
 import type { Conduct, Image, Instance, World } from './state.ts';
 
 /** An image tagged with it behaves so, in the words of a fault: {"kind":"leaks","fails":{"fromMs":…,"toMs":…}}. */
@@ -20,7 +20,7 @@ export function conductFor(
   image: Image,
   instance: Pick<Instance, 'id' | 'zone' | 'groupName' | 'tags'>,
 ): Conduct {
-  const standing = find(world, kinds, (fault) => bound(fault, { ...instance, imageId: image.id }));
+  const standing = find(world, kinds, (fault) => concerns(fault, { ...instance, imageId: image.id }));
   if (standing) happened(standing);
   const conduct: Conduct = { readyAfterMs: world.timing.warmUpMs, failsAfterMs: null, errorRate: 0 };
   const behaviour = standing?.fault ?? taggedBehaviour(image) ?? image.behaviour;

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { Refused } from '../../errors.ts';
 
 const duration = z.number().int().min(0);
+const size = z.number().int().min(0);
 const count = z.number().int().min(1);
 const share = z.number().min(0).max(1);
 
@@ -137,9 +138,9 @@ export const faultSchema = z.discriminatedUnion('kind', [
     kind: z.literal('changed-group'),
     ...always,
     group: z.string(),
-    min: duration.optional(),
-    max: duration.optional(),
-    desired: duration.optional(),
+    min: size.optional(),
+    max: size.optional(),
+    desired: size.optional(),
     /** A version of the group's launch template. */
     version: z.string().optional(),
   }),

@@ -8,7 +8,7 @@ import { type Fault, type FaultOf, type FaultOrder, readFault } from './fault.ts
 import { findGroup, updateGroup, usableTemplate } from './groups.ts';
 import { schedule } from './queue.ts';
 import { draw } from './random.ts';
-import { bound, happened, inForce, named, type Standing, timesOf } from './standing.ts';
+import { concerns, happened, inForce, named, type Standing, timesOf } from './standing.ts';
 import type { Event, Instance, StandingFault, World } from './state.ts';
 
 /** Orders a fault; without `when` it is in force at once. @throws Refused when it is none */
@@ -104,7 +104,7 @@ export function noticeWorking(world: World, instance: Instance): void {
 function strike(world: World, standing: StandingFault, instance: Instance): void {
   if (!isOf(standing, 'spot-interruption', 'death')) return;
   const { fault } = standing;
-  if (!inForce(world, standing) || !bound(fault, instance)) return;
+  if (!inForce(world, standing) || !concerns(fault, instance)) return;
   const { id, life } = instance;
   if (fault.kind === 'death') {
     schedule(world, fault.afterMs, { kind: 'instance.fails', id, life, of: fault.of });

@@ -43,7 +43,7 @@ interface Whom {
 }
 
 /** Whether a fault means this instance. */
-export const bound = (
+export const concerns = (
   fault: Whom,
   instance: Pick<Instance, 'zone' | 'groupName' | 'tags' | 'imageId'>,
 ): boolean =>

@@ -8,7 +8,7 @@
 import { ServiceError } from './errors.ts';
 import { newSuffix, nextSerial } from './identity.ts';
 import { schedule } from './queue.ts';
-import { bound, find, happened } from './standing.ts';
+import { concerns, find, happened } from './standing.ts';
 import type { HealthCheck, Instance, Tags, TargetGroup, World } from './state.ts';
 import { planCheck, registered } from './target-checks.ts';
 
@@ -107,7 +107,7 @@ export function deregister(world: World, group: TargetGroup, instanceId: string)
 
 function drainMs(world: World, group: TargetGroup, instanceId: string): number {
   const instance = world.instances[instanceId];
-  const slow = instance && find(world, ['slow-drain'], (fault) => bound(fault, instance));
+  const slow = instance && find(world, ['slow-drain'], (fault) => concerns(fault, instance));
   if (!slow) return group.deregistrationDelayMs;
   happened(slow);
   return slow.fault.drainMs;
