@@ -89,7 +89,7 @@ export async function preflight(
         ...held(spec, group),
         ...doubts(spec, group, pacing),
         ...(await servicesWouldMeet({ cloud, clock }, spec, replaced)),
-        ...workarounds(group, surge),
+        ...workarounds(spec, group, surge),
       ],
       observed: group,
     };
@@ -178,12 +178,18 @@ function heldNotice(count: number, what: string, policy: GroupSpec['protectedIns
 }
 
 /** What the engine does about it by itself, and undoes. */
-function workarounds(group: GroupObservation, surge: number): string[] {
+function workarounds({ strategy }: GroupSpec, group: GroupObservation, surge: number): string[] {
   const version = group.template?.version;
   const raised = group.desired + surge;
   return [
     version?.startsWith('$') && `follows ${version}: it will be pinned to a numbered version, and stays so`,
-    raised > group.max && `MaxSize ${group.max} is raised to ${raised} while rolling, then restored`,
+    strategy.type === 'canary' &&
+      `${surgeOf(strategy.size, group.desired)} first; the others follow when they have served for ${strategy.soakMs / 1000} s`,
+    strategy.type === 'instance-refresh' &&
+      'Auto Scaling replaces the instances by an instance refresh, and drains them its own way',
+    raised > group.max &&
+      strategy.type !== 'instance-refresh' &&
+      `MaxSize ${group.max} is raised to ${raised} while rolling, then restored`,
     group.desired === group.min &&
       surge === 0 &&
       'desired equals MinSize: instances are replaced one by one, never decremented',

@@ -11,7 +11,7 @@
  */
 import type { GroupObservation, RefreshObservation } from '../cloud/cloud.ts';
 import { decide } from './decide.ts';
-import { failureOf } from './failure.ts';
+import { failureOf, refusalLimit } from './failure.ts';
 import { handOver } from './handover.ts';
 import { leaving, outdated } from './members.ts';
 import { perceive } from './perceive.ts';
@@ -126,8 +126,11 @@ function cancelled(
   const why = 'it must not go on replacing while the group goes back';
   const actions: Action[] = isGoingOn ? [{ type: 'cancel-refresh', id: refresh.id, why }] : [];
   const reasons = [`instance refresh ${refresh.id} is ${refresh.status}${because(refresh)}`];
-  const refused = memory.refusals.count >= 5 ? memory.refusals.last : null;
-  if (refused) return { actions: [], memory, status: 'failed', reasons: [refused], sizes };
+  const { refusals, startedAt } = memory;
+  if (refusals.count >= refusalLimit) reasons.push(refusals.last);
+  if (refusals.count >= refusalLimit || snapshot.now - startedAt >= assignment.spec.deadlineMs) {
+    return { actions: [], memory, status: 'failed', reasons, sizes };
+  }
   return { actions, memory, status: 'rolling', reasons, sizes };
 }
 

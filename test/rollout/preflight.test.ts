@@ -56,6 +56,19 @@ test('everything that would block or be worked around is named before anything i
   expect(still!.blockers).toContain('surge and unavailable are both 0: no instance can be replaced');
 });
 
+test('what another strategy than rolling will do is told', async () => {
+  const groups = { first: { desired: 4 }, delegated: { desired: 2, max: 2 } };
+  const fleet = fleetOf(groups, {
+    specs: {
+      first: { strategy: { type: 'canary', size: { fraction: 0.5 }, soakMs: 600_000 } },
+      delegated: { strategy: { type: 'instance-refresh', checkpoints: [], checkpointSoakMs: 0 } },
+    },
+  });
+  const [first, delegated] = await planOf(fleet);
+  expect(first!.notices).toEqual(['2 first; the others follow when they have served for 600 s']);
+  expect(delegated!.notices).toEqual([expect.stringContaining('by an instance refresh')]);
+});
+
 test('instances that run the image already are not counted', async () => {
   const fleet = fleetOf({ web: { desired: 2 } });
   const image = await newImage(fleet);

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { type Cloud, CloudError } from '../../pipeline/cloud/cloud.ts';
 import { Interrupted } from '../../pipeline/errors.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
+import { freshMemory } from '../../pipeline/rollout/owed.ts';
+import { decideByStrategy } from '../../pipeline/rollout/refresh.ts';
 import { requestOf } from '../../pipeline/rollout/refresh-request.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
 import { injectFault } from '../../pipeline/simulator/model/faults.ts';
@@ -17,7 +19,7 @@ import {
   versionsOf,
   waveOf,
 } from './fleet.ts';
-import { assignment } from './group.ts';
+import { assignment, group, previous } from './group.ts';
 
 const byRefresh = (checkpoints: number[] = [], checkpointSoakMs = 0) => ({
   strategy: { type: 'instance-refresh' as const, checkpoints, checkpointSoakMs },
@@ -177,6 +179,30 @@ describe('a wave', () => {
     );
     expect(fleet.journal.records()).toEqual([]);
   });
+});
+
+test('a refresh that is never done cancelling ends the return at its deadline', () => {
+  const refresh = {
+    id: 'ir-1',
+    status: 'Cancelling',
+    reason: 'waits',
+    startedAt: 0,
+    percent: 50,
+    version: 2,
+  };
+  const seen = group(previous(2), { refresh, template: { id: 'lt-1', name: 'web', version: '1' } });
+  const task = {
+    ...assignment({ deadlineMs: 600_000 }),
+    goal: { kind: 'return' as const, version: 1, abandoned: 2 },
+  };
+  const at = (now: number) => {
+    const answered = { answers: {}, drains: {}, handovers: {}, soaked: false };
+    const groupAnswer = { status: 'passed' as const, source: 'gates', reason: '' };
+    return decideByStrategy(task, { now, group: seen, groupAnswer, ...answered }, freshMemory(2, 0));
+  };
+  const reasons = ['instance refresh ir-1 is Cancelling: waits'];
+  expect(at(599_999)).toMatchObject({ status: 'rolling', actions: [], reasons });
+  expect(at(600_000)).toMatchObject({ status: 'failed', actions: [], reasons });
 });
 
 describe('a stop by hand', () => {
