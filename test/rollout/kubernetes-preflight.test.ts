@@ -111,7 +111,10 @@ test('a cluster that cannot be asked is refused before anything is changed', asy
 });
 
 test('a gate on nodes is looked at, too: which instances are none, and whether the cluster can be asked', async () => {
-  const gates = [{ type: 'kubernetes' as const, cluster: server.cluster }];
+  const gates = [
+    { type: 'target-health' as const },
+    { type: 'kubernetes' as const, cluster: server.cluster },
+  ];
   server.answer('GET /apis/apps/v1/daemonsets', { kind: 'DaemonSetList', metadata: {}, items: [] });
   expect(await noticesOf({ gates }, 3)).toEqual([
     '1 of 3 instances are no nodes of Kubernetes context test: the gate waits for those that replace them to become nodes',
