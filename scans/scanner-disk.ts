@@ -5,7 +5,7 @@
  *
  * Cached by the packages' names and versions, which apt verified by the archive's signatures.
  */
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { sha256 } from '../pipeline/json.ts';
@@ -60,6 +60,8 @@ export async function provideScannerDisk(options: {
     for (const archive of (await readdir(archives)).filter((name) => name.endsWith('.deb'))) {
       await execa('dpkg-deb', ['--extract', join(archives, archive), tree], running);
     }
+    // Since Debian 13 no package has anything outside of /usr; the base system's links stand in for it.
+    if (!(await exists(join(tree, 'lib')))) await symlink('usr/lib', join(tree, 'lib'));
     onProgress('writing the scanner disk');
     for (const documentation of ['doc', 'man', 'locale']) {
       await rm(join(tree, 'usr/share', documentation), { recursive: true, force: true });

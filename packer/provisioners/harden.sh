@@ -15,5 +15,8 @@ bash "$DROVER_INPUTS/remediation.sh" || echo "the last fix ended with $?"
 
 if command -v aideinit >/dev/null && [ ! -f /var/lib/aide/aide.db ]; then
   echo "Running aideinit"
+  # Debian 13's configuration asks for the machine's id; the cleanup takes it away again.
+  [ -s /etc/machine-id ] || systemd-machine-id-setup
+  umask 027
   aideinit -y -f >/dev/null
 fi

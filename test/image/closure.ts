@@ -11,10 +11,12 @@ export function closureOf(input: {
   waived: ReadonlySet<string>;
   /** Rules the content's own fixes were run for. */
   fixed: ReadonlySet<string>;
+  /** Names of the rows all of whose facts hold in the unhardened system. */
+  held: ReadonlySet<string>;
   before: ReadonlyMap<string, RuleResult>;
   after: ReadonlyMap<string, RuleResult>;
 }): { unanswered: string[]; idle: string[] } {
-  const { rows, waived, fixed, before, after } = input;
+  const { rows, waived, fixed, held, before, after } = input;
   const inRows = new Set(rows.flatMap(({ rules }) => rules));
   const isAnswered = (rule: string) =>
     inRows.has(rule) ||
@@ -24,9 +26,9 @@ export function closureOf(input: {
     after.get(rule) === 'notapplicable';
   return {
     unanswered: [...input.selected].filter((rule) => !isAnswered(rule)).sort(),
-    // A row all of whose rules an unhardened system passes has no effect anybody asked for.
+    // Without it the system would be the same, and pass the same rules.
     idle: rows
-      .filter(({ rules }) => rules.length > 0 && rules.every((rule) => before.get(rule) === 'pass'))
+      .filter(({ id, rules }) => held.has(id) && rules.every((rule) => before.get(rule) === 'pass'))
       .map(({ id }) => id),
   };
 }

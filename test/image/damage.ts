@@ -33,13 +33,16 @@ export const damages: Damage[] = [
     fact: 'apparmor-utils',
     rule: 'package_apparmor-utils_installed',
     done: (root) =>
-      void execFileSync('chroot', [root, 'dpkg', '--remove', 'apparmor-utils'], { stdio: 'ignore' }),
+      void execFileSync('chroot', [root, 'dpkg', '--remove', 'apparmor-utils'], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+        env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      }),
   },
   {
     kind: 'sysctl',
     fact: 'fs.suid_dumpable',
     rule: null,
-    done: (root) => writeFileSync(join(root, 'etc/sysctl.d/99-debugging.conf'), 'fs.suid_dumpable = 1\n'),
+    done: edited('etc/sysctl.d/90-drover.conf', 'fs.suid_dumpable = 0', 'fs.suid_dumpable = 1'),
   },
   {
     kind: 'kernel-module',

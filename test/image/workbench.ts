@@ -48,7 +48,10 @@ export async function openWorkbench(profileFile = 'cis-level1-server.yaml'): Pro
   };
 }
 
-/** Mounts the disk's root file system for as long as `work` takes. */
+/**
+ * Mounts the disk's root file system for as long as `work` takes. What is only read is a copy: a mount lives on in
+ * every mount namespace that somebody made meanwhile, and would keep the disk from being written to.
+ */
 export async function withRoot<T>(
   bench: Workbench,
   disk: string,
@@ -56,13 +59,16 @@ export async function withRoot<T>(
   work: (root: string) => T | Promise<T>,
 ): Promise<T> {
   const root = mkdtempSync(join(bench.directory, 'root-'));
-  // noload: a read-only look replays no journal.
-  const options = how === 'ro' ? 'ro,noload,loop,offset=1048576' : 'loop,offset=1048576';
-  execFileSync('mount', ['-t', 'ext4', '-o', options, disk, root]);
+  const mounted = how === 'ro' ? `${root}.raw` : disk;
+  execFileSync('sync');
+  if (how === 'ro') execFileSync('cp', ['--sparse=always', disk, mounted]);
+  execFileSync('mount', ['-t', 'ext4', '-o', `${how},loop,offset=1048576`, mounted, root]);
   try {
     return await work(root);
   } finally {
     execFileSync('umount', [root]);
+    execFileSync('sync');
+    if (how === 'ro') rmSync(mounted);
   }
 }
 
