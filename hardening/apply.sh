@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a system what the catalogue says, from the tree and the lists beside this script: sh apply.sh [ROOT].
+# Makes a system what the catalogue says, from the tree and the lists beside this script.
 # Looks before it writes: what is right already is not touched, so a second run changes nothing. It reads and writes
 # files only and never asks the running kernel; nothing of it stays in the system.
 set -eu
@@ -16,7 +16,7 @@ wanted=
 while read -r package; do
   status=$(dpkg-query -W -f '${db:Status-Status}' "${package%-}" 2>/dev/null || :)
   case $package in
-    *-) [ "${status:-not-installed}" = not-installed ] || wanted="$wanted $package" ;;
+    *-) [ "$status" != installed ] || wanted="$wanted $package" ;;
     *) [ "$status" = installed ] || wanted="$wanted $package" ;;
   esac
 done <"$here/packages"

@@ -3,11 +3,11 @@
  * written down as an XCCDF 1.2 tailoring file (NIST IR 7275r4, section 6.5), and which rows of the catalogue make it
  * so. It never audits and never changes an image.
  */
-import { parseYaml } from '../pipeline/config/load.ts';
 import { Refused } from '../pipeline/errors.ts';
 import { type Benchmark, prefix, readBenchmark } from './benchmark.ts';
-import { type AppliedRow, catalogueSchema, chooseRows, type RowFault, type RowSource } from './catalogue.ts';
-import { type Departures, overlaySchema, type Profile, profileSchema, type Waiver } from './profile.ts';
+import { type AppliedRow, chooseRows, type RowSource } from './catalogue.ts';
+import { nameFaults, overlayFaults, refuse, waiverFaults } from './faults.ts';
+import type { Departures, Profile, Waiver } from './profile.ts';
 
 export interface Tailoring {
   /** The XCCDF tailoring document. */
@@ -51,18 +51,7 @@ export function meaningOf(
   { role, now }: { role: string; now: number },
 ): Meaning {
   const base = content.profiles.get(profile.profile);
-  refuse(profile, [
-    ...(base
-      ? []
-      : [
-          inProfile(
-            profile,
-            ['profile'],
-            `${stream(profile)} has no profile '${profile.profile}' (there is ${[...content.profiles.keys()].join(', ')})`,
-          ),
-        ]),
-    ...nameFaults(profile, content),
-  ]);
+  refuse(profile, nameFaults(profile, content));
   if (!base) throw new TypeError('a profile nobody knows was not refused');
   const extra = Object.hasOwn(profile.roles, role) ? profile.roles[role] : undefined;
   if (!extra) {
@@ -177,8 +166,6 @@ function write(
 const xmlText = (text: string) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
-const stream = (profile: Profile) => profile.content.data_stream;
-
 /** Catalogue, overlays, role: in this order, so that a contradiction is found where the later word stands. */
 function sourcesOf(profile: Profile, role: string, extra: Departures): RowSource[] {
   const { catalogueRead, overlaysRead, file } = profile;
@@ -194,93 +181,4 @@ function sourcesOf(profile: Profile, role: string, extra: Departures): RowSource
     })),
     { from: `role ${role}`, file, path: ['roles', role, 'rows'], rows: extra.rows },
   ];
-}
-
-const inProfile = (profile: Profile, path: PropertyKey[], message: string): RowFault => ({
-  file: profile.file,
-  path,
-  message,
-});
-
-/** Throws the faults of the first file that has any, each with its line. */
-function refuse(profile: Profile, faults: readonly RowFault[]): void {
-  const { catalogueRead, overlaysRead } = profile;
-  const files = [
-    { ...profile, schema: profileSchema },
-    ...(catalogueRead ? [{ ...catalogueRead, schema: catalogueSchema }] : []),
-    ...overlaysRead.map((it) => ({ ...it, schema: overlaySchema })),
-  ];
-  for (const { file, text, schema } of files) {
-    const here = faults.filter((fault) => fault.file === file);
-    if (here.length > 0) parseYaml(text, file, schema, () => here);
-  }
-}
-
-/** Rules, values and choices that the content does not have, and what contradicts itself, wherever it is written. */
-function nameFaults(profile: Profile, content: Benchmark): RowFault[] {
-  const places: { file: string; at: PropertyKey[]; part: Omit<Departures, 'rows'> }[] = [
-    { file: profile.file, at: [], part: profile },
-    ...Object.entries(profile.roles).map(([name, part]) => ({
-      file: profile.file,
-      at: ['roles', name],
-      part,
-    })),
-    ...profile.overlaysRead.map((part) => ({ file: part.file, at: [], part })),
-  ];
-  return places.flatMap(({ file, at, part }) => {
-    const found: RowFault[] = [];
-    const fault = (path: PropertyKey[], message: string) =>
-      found.push({ file, path: [...at, ...path], message });
-    const deselected = new Set(part.deselect.flatMap(({ rules }) => rules));
-    for (const list of ['select', 'deselect'] as const) {
-      part[list].forEach(({ rules }, index) => {
-        rules.forEach((rule, ruleIndex) => {
-          const path = [list, index, 'rules', ruleIndex];
-          if (!content.rules.has(rule)) fault(path, `${stream(profile)} has no rule '${rule}'`);
-          else if (list === 'select' && deselected.has(rule))
-            fault(path, `'${rule}' is deselected here as well`);
-        });
-      });
-    }
-    part.values.forEach(({ name, choice }, index) => {
-      const choices = content.values.get(name);
-      const path = ['values', index, choices ? 'choice' : 'name'];
-      if (!choices) fault(path, `${stream(profile)} has no value '${name}'`);
-      else if (choice !== undefined && !choices.has(choice)) {
-        fault(path, `'${name}' offers ${[...choices.keys()].filter((it) => it !== '').join(', ')}`);
-      }
-    });
-    return found;
-  });
-}
-
-function waiverFaults(profile: Profile, selected: ReadonlySet<string>, now: number): RowFault[] {
-  const today = new Date(now).toISOString().slice(0, 10);
-  return profile.waivers.flatMap(({ rule, owner, expires }, index) => {
-    const found: RowFault[] = [];
-    const fault = (key: string, message: string) =>
-      found.push(inProfile(profile, ['waivers', index, key], message));
-    if (!selected.has(rule))
-      fault('rule', `${stream(profile)} has no selected rule '${rule}': there is nothing to waive`);
-    if (expires < today)
-      fault('expires', `expired on ${expires}; ${owner} must renew it or let the rule be remediated`);
-    return found;
-  });
-}
-
-/** An overlay must change something about this profile, and two must not answer one question. */
-function overlayFaults(profile: Profile, selected: ReadonlySet<string>): RowFault[] {
-  const choices = new Map<string, string>();
-  return profile.overlaysRead.flatMap(({ name, choice: question, rows, select, deselect }, index) => {
-    const found: RowFault[] = [];
-    const fault = (message: string) => found.push(inProfile(profile, ['overlays', index], message));
-    const rules = [...rows, ...select, ...deselect].flatMap((it) => it.rules);
-    if (!rules.some((rule) => selected.has(rule)) && select.length === 0) {
-      fault(`no rule of ${profile.profile} is answered by the overlay ${name}`);
-    }
-    const other = question && choices.get(question);
-    if (other) fault(`${name} and ${other} are two answers to one question (${question})`);
-    if (question) choices.set(question, name);
-    return found;
-  });
 }
