@@ -49,7 +49,7 @@ export function doubted(memory: Memory, key: string, action: Action, sinceMs: nu
 export function settled(memory: Memory, group: GroupObservation, now: number): Memory {
   let result: Memory = { ...memory, uncertain: [], resolved: [] };
   for (const { key, action, sinceMs, unseen } of memory.uncertain) {
-    const done = carriedOutOf(action, group);
+    const done = carriedOutOf(action, group, memory.owed);
     const isWhole = done !== null && instancesOf(done).length === instancesOf(action).length;
     const isOver = unseen + 1 >= sightings && now - sinceMs >= consistentAfterMs;
     if (isWhole || isOver) {
@@ -65,7 +65,7 @@ export function settled(memory: Memory, group: GroupObservation, now: number): M
 const instancesOf = (action: Action): string[] => ('instances' in action ? action.instances : []);
 
 /** The part of an uncertain action that did happen; null when none of it did. */
-function carriedOutOf(action: Action, group: GroupObservation): Action | null {
+function carriedOutOf(action: Action, group: GroupObservation, { expected }: Owed): Action | null {
   switch (action.type) {
     case 'tag':
       return Object.entries(action.tags).every(([key, value]) => group.tags[key] === value) ? action : null;
@@ -84,7 +84,9 @@ function carriedOutOf(action: Action, group: GroupObservation): Action | null {
     case 'terminate': {
       const present = new Set(group.instances.filter((i) => !leaving(i)).map((i) => i.id));
       const gone = action.instances.filter((id) => !present.has(id));
-      return gone.length > 0 ? { ...action, instances: gone } : null;
+      // Who went by himself was not ended by the call: desired tells how many it has ended.
+      const ended = action.decrement ? gone.slice(0, Math.max(0, expected - group.desired)) : gone;
+      return ended.length > 0 ? { ...action, instances: ended } : null;
     }
     case 'refresh': {
       const { refresh } = group;

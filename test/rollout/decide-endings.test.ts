@@ -93,6 +93,17 @@ describe('desired set by somebody else', () => {
     expect(now.memory).toMatchObject({ divergence: null, owed: { wanted: 4, expected: 5 } });
   });
 
+  test('an echo that is seen again and again for half a minute is no wish', () => {
+    let memory = decideOn(assignment(), { ...seen, desired: 4 }, { wanted: 4, expected: 4 }).memory;
+    memory = { ...memory, owed: { ...memory.owed, expected: 5 } };
+    for (const now of [10_000, 20_000, 30_000]) {
+      const { actions, memory: next } = decideOn(assignment(), { ...seen, desired: 4 }, { memory, now });
+      expect(actions).toEqual([]);
+      expect(next.owed).toMatchObject({ wanted: 4, expected: 5 });
+      memory = next;
+    }
+  });
+
   test('the engine’s own headroom above MaxSize is not taken for the user’s', () => {
     const owed = { wanted: 4, expected: 5, max: { from: 4, raised: [6] }, suspended: [], tagged: true };
     const raised = { ...seen, desired: 6, max: 6 };

@@ -32,7 +32,7 @@ const settings = (group: Group) => ({
   desired: group.desired,
   template: templateOf(group).id,
   suspended: Object.keys(group.suspended).sort(),
-  tags: group.tags,
+  tags: { ...group.tags },
   healthCheckGraceMs: group.healthCheckGraceMs,
   newInstancesProtected: group.newInstancesProtected,
 });

@@ -9,8 +9,7 @@
  */
 import type { Cloud, GroupChange } from '../../pipeline/cloud/cloud.ts';
 import type { Journal } from '../../pipeline/journal/records.ts';
-import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
-import { surgeOf, unavailableOf } from '../../pipeline/rollout/view.ts';
+import type { Allowance, GroupSpec } from '../../pipeline/rollout/spec.ts';
 import { works } from '../../pipeline/simulator/model/behaviour.ts';
 import { counts } from '../../pipeline/simulator/model/lifecycle.ts';
 import type { Group, Member, World } from '../../pipeline/simulator/model/state.ts';
@@ -31,6 +30,12 @@ export interface Safety {
   /** What is observed from now on was true at that time. */
   observedAt(ms: number): void;
 }
+
+/** Said again here, because an engine that counts wrong must not be measured by its own count. */
+const surgeOf = (surge: Allowance, wanted: number): number =>
+  'instances' in surge ? surge.instances : Math.ceil(surge.fraction * wanted);
+const unavailableOf = (unavailable: Allowance, wanted: number): number =>
+  'instances' in unavailable ? unavailable.instances : Math.floor(unavailable.fraction * wanted);
 
 /** From an instance AZRebalance has launched being in service to Auto Scaling taking another for it. */
 const rebalancingMs = 5_000;

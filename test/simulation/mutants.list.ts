@@ -1,0 +1,135 @@
+/**
+ * Ways in which an engine goes wrong, one line each. Simulation must catch every one (mutations.test.ts): a rule that
+ * lets one through guards nothing.
+ */
+import type { Mutant } from './mutants.ts';
+
+export const mutants: readonly Mutant[] = [
+  // Capacity.
+  {
+    name: 'drains one more than may be spared',
+    file: 'rollout/decide.ts',
+    find: 'Math.max(0, view.serving.length - view.floor - leavingSoon)',
+    replace: 'Math.max(0, view.serving.length - view.floor - leavingSoon + 1)',
+  },
+  {
+    name: 'takes what is registered for what serves',
+    file: 'rollout/gates/target-health.ts',
+    find: "state !== 'healthy';",
+    replace: "state !== 'healthy' && state !== 'initial' && state !== 'unhealthy';",
+  },
+  {
+    name: 'does not ask the target groups at all',
+    file: 'rollout/gates/gates.ts',
+    find: 'return targetHealth(subject);',
+    replace: "return { status: 'passed', source: 'target-health', reason: '' };",
+  },
+  {
+    name: 'counts a drained victim as serving',
+    file: 'rollout/health.ts',
+    find: "if (instance.lifecycle !== 'InService' || memory.drains[instance.id]) return false;",
+    replace: "if (instance.lifecycle !== 'InService') return false;",
+  },
+  {
+    name: 'rounds what may be unavailable up',
+    file: 'rollout/view.ts',
+    find: 'Math.floor(unavailable.fraction * desired)',
+    replace: 'Math.ceil(unavailable.fraction * desired)',
+  },
+  {
+    name: 'raises desired by one too many',
+    file: 'rollout/decide.ts',
+    find: 'view.wanted + Math.min(view.surge, active)',
+    replace: 'view.wanted + Math.min(view.surge + 1, active)',
+  },
+  {
+    name: 'never decrements',
+    file: 'rollout/decide.ts',
+    find: 'action(removed, true,',
+    replace: 'action(removed, false,',
+  },
+  // Drains.
+  {
+    name: 'terminates as soon as the drain has begun',
+    file: 'rollout/drains/target-group.ts',
+    find: "state !== 'unused'",
+    replace: "state !== 'unused' && state !== 'draining'",
+  },
+  {
+    name: 'lets a drain that is late go, whatever its policy',
+    file: 'rollout/drainage.ts',
+    find: "case 'skip':",
+    replace: "case 'fail':\n    case 'skip':",
+  },
+  {
+    name: 'does not wait for the deadline of a drain',
+    file: 'rollout/drainage.ts',
+    find: 'now - current.since >= drain.deadlineMs',
+    replace: 'now - current.since >= drain.deadlineMs / 10',
+  },
+  // Who is held back.
+  {
+    name: 'replaces protected instances',
+    file: 'rollout/members.ts',
+    find: "if (instance.protectedFromScaleIn) return spec.protectedInstances ?? 'wait';",
+    replace: '',
+  },
+  {
+    name: 'replaces instances in Standby',
+    file: 'rollout/members.ts',
+    find: "if (standby(instance)) return spec.standbyInstances ?? 'wait';",
+    replace: '',
+  },
+  // Versions.
+  {
+    name: 'pins nobody before the version exists',
+    file: 'rollout/versions.ts',
+    find: 'templates.includes(template.id)',
+    replace: 'false',
+  },
+  {
+    name: 'makes a version again after every crash',
+    file: 'rollout/versions.ts',
+    find: 'const token = sha256(',
+    replace: 'const token = journal.records().length + sha256(',
+  },
+  // Giving back.
+  {
+    name: 'leaves MaxSize raised',
+    file: 'rollout/decide.ts',
+    find: 'if (owed.max && view.desired <= owed.max.from) {',
+    replace: 'if (owed.max && false) {',
+  },
+  {
+    name: 'leaves AZRebalance suspended',
+    file: 'rollout/decide.ts',
+    find: 'if (owed.suspended.length > 0) {',
+    replace: 'if (owed.suspended.length > 1) {',
+  },
+  {
+    name: 'suspends what an operator has suspended, and resumes it',
+    file: 'rollout/decide.ts',
+    find: 'group.zones.length > 1 && !group.suspendedProcesses.includes(rebalance)',
+    replace: 'group.zones.length > 1 && !owed.suspended.includes(rebalance)',
+  },
+  {
+    name: 'leaves its marks behind',
+    file: 'rollout/decide.ts',
+    find: 'if (!memory.owed.tagged) return',
+    replace: 'if (memory.owed.tagged || true) return',
+  },
+  // What others want, and what reads may be trusted with.
+  {
+    name: 'insists on the desired of the beginning',
+    file: 'rollout/perceive.ts',
+    find: 'wanted: Math.min(to, limit), expected: to',
+    replace: 'expected: to',
+  },
+  // The record.
+  {
+    name: 'acts before it writes that it will',
+    file: 'rollout/act.ts',
+    find: "  await journal.append({ type: 'intent', data: intent });\n",
+    replace: '',
+  },
+];
