@@ -10,7 +10,7 @@ import { requireHook } from './handover.ts';
 import { drainNotices, gateNotices } from './kubernetes/preflight.ts';
 import { counted, leaving, standby, warmed } from './members.ts';
 import { leastMs, type Pacing, pacingOf } from './pacing.ts';
-import { requireDelegable } from './refresh-request.ts';
+import { requireDelegable, underWay } from './refresh-request.ts';
 import type { GroupSpec, WaveSpec } from './spec.ts';
 import { holderOf } from './tags.ts';
 import { surgeOf, unavailableOf } from './view.ts';
@@ -64,6 +64,7 @@ export async function preflight(
     return group;
   });
   const times = await cloud.observeTimes(groups);
+  const refreshes = await cloud.newestRefreshes(names);
   const plans = specs.map(async (spec, index): Promise<GroupSurvey> => {
     const group = groups[index]!;
     const { resolvedVersion, imageId: previousImage } = await baselineOf(cloud, group);
@@ -84,7 +85,7 @@ export async function preflight(
       previous: { version: resolvedVersion, imageId: previousImage },
       pacing,
       leastMs: leastMs(pacing, replaced.length, surge + unavailable),
-      blockers: blockers(spec, group, surge),
+      blockers: blockers(spec, { ...group, refresh: refreshes[group.name] ?? null }, surge),
       notices: [
         ...held(spec, group),
         ...doubts(spec, group, pacing),
@@ -128,13 +129,17 @@ function blockers(spec: GroupSpec, group: GroupObservation, surge: number): stri
   const needed = ['Launch', 'Terminate', 'AddToLoadBalancer'].filter((process) =>
     group.suspendedProcesses.includes(process),
   );
+  const { refresh } = group;
   const impossible = surge === 0 && unavailableOf(spec.unavailable, group.desired) === 0 && group.desired > 0;
   return [
     holder !== null &&
       `carries the marks of release ${holder}: end that first (drover resume or rollback ${holder}; where its journal is lost, drover recover ${group.name})`,
     needed.length > 0 && `suspended processes a rollout needs: ${needed.join(', ')}; resume them first`,
+    refresh &&
+      underWay.has(refresh.status) &&
+      `instance refresh ${refresh.id} is ${refresh.status} (${refresh.percent} %): wait for its end, or cancel it (aws autoscaling cancel-instance-refresh --auto-scaling-group-name ${group.name}); Drover leaves it alone, and ${spec.strategy.type === 'instance-refresh' ? 'the rollout fails while it goes on' : 'both would replace the same instances'}`,
     impossible && 'surge and unavailable are both 0: no instance can be replaced',
-  ].filter((notice) => notice !== false);
+  ].filter((notice) => typeof notice === 'string');
 }
 
 /** Instances that are not simply taken. */

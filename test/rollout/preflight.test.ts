@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { preflight } from '../../pipeline/rollout/preflight.ts';
+import { requestOf } from '../../pipeline/rollout/refresh-request.ts';
 import { suspend, updateGroup } from '../../pipeline/simulator/model/groups.ts';
 import { setChecks } from '../../pipeline/simulator/model/instances.ts';
 import { type Fleet, fleetOf, newImage, waveOf } from './fleet.ts';
@@ -67,6 +68,27 @@ test('what another strategy than rolling will do is told', async () => {
   const [first, delegated] = await planOf(fleet);
   expect(first!.notices).toEqual(['2 first; the others follow when they have served for 600 s']);
   expect(delegated!.notices).toEqual([expect.stringContaining('by an instance refresh')]);
+});
+
+test('an instance refresh under way is named with what becomes of it; one that has ended is not', async () => {
+  const groups = { rolled: { desired: 2 }, refreshed: { desired: 2 }, over: { desired: 2 } };
+  const strategy = { type: 'instance-refresh' as const, checkpoints: [], checkpointSoakMs: 0 };
+  const fleet = fleetOf(groups, { specs: { refreshed: { strategy } } });
+  const refresh = (name: string) => {
+    const sizes = { wanted: 2, surge: 1, unavailable: 0 };
+    return fleet.cloud.startRefresh(name, requestOf(fleet.specs[name]!, 1, sizes));
+  };
+  await refresh('over');
+  await fleet.clock.sleep(600_000);
+  fleet.simulator.advance();
+  await refresh('rolled');
+  await refresh('refreshed');
+  const blockers = (await planOf(fleet)).map((plan) => plan.blockers);
+  expect(blockers).toEqual([
+    [expect.stringMatching(/^instance refresh \S+ is \S+ \(\d+ %\): .*-name rolled\).*both would replace/)],
+    [expect.stringMatching(/-name refreshed\).*the rollout fails while it goes on/)],
+    [],
+  ]);
 });
 
 test('instances that run the image already are not counted', async () => {
