@@ -90,7 +90,9 @@ function carriedOutOf(action: Action, group: GroupObservation, { expected }: Owe
     }
     case 'refresh': {
       const { refresh } = group;
-      const isIt = refresh?.version === action.request.version && !cameToNothing(refresh);
+      // One that is being cancelled comes to nothing too.
+      const isAlive = refresh && !cameToNothing(refresh) && refresh.status !== 'Cancelling';
+      const isIt = isAlive && refresh.version === action.request.version;
       return isIt ? { ...action, id: refresh.id } : null;
     }
     default:

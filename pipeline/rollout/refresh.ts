@@ -20,9 +20,13 @@ import type { Action, Assignment, Decision, Memory, Snapshot } from './state.ts'
 import { tagsOf } from './tags.ts';
 import { look, sizesOf, type View } from './view.ts';
 
-/** Whether the group's newest refresh has to be looked at. */
-export const watchesRefresh = ({ spec }: Assignment, { refresh }: Memory): boolean =>
-  spec.strategy.type === 'instance-refresh' || refresh !== null;
+/** A refresh was started, or may have been: the answer is lost. */
+const mayHaveStarted = ({ refresh, uncertain }: Memory): boolean =>
+  refresh !== null || uncertain.some(({ action }) => action.type === 'refresh');
+
+/** Whether the group's newest refresh has to be looked at, by whichever strategy it is rolled now. */
+export const watchesRefresh = ({ spec }: Assignment, memory: Memory): boolean =>
+  spec.strategy.type === 'instance-refresh' || mayHaveStarted(memory);
 
 /** What to do next for one group, by whichever strategy it is rolled. */
 export function decideByStrategy(assignment: Assignment, snapshot: Snapshot, previous: Memory): Decision {
@@ -53,10 +57,10 @@ function isOf({ goal }: Assignment, { refresh: id }: Memory, refresh: RefreshObs
  * What a stop has to call off, so that Auto Scaling does not go on replacing while no gate is asked. A resumed run
  * starts another refresh, which leaves alone what was replaced already.
  */
-export function standDown({ goal }: Assignment, { refresh: id }: Memory, group: GroupObservation): Action[] {
-  const { refresh } = group;
-  const isOver = refresh?.id === id && !underWay.has(refresh?.status ?? '');
-  if (goal.kind === 'return' || id === null || isOver) return [];
+export function standDown({ goal }: Assignment, memory: Memory, { refresh }: GroupObservation): Action[] {
+  const id = memory.refresh;
+  const isOver = id !== null && refresh?.id === id && !underWay.has(refresh.status);
+  if (goal.kind === 'return' || !mayHaveStarted(memory) || isOver) return [];
   return [{ type: 'cancel-refresh', id, why: 'Drover was stopped, and nobody would ask the gates' }];
 }
 

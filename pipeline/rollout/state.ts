@@ -155,7 +155,8 @@ export type Action = { why: string } & (
   | { type: 'widen' }
   /** `id` once it has started. */
   | { type: 'refresh'; request: RefreshRequest; id?: string }
-  | { type: 'cancel-refresh'; id: string }
+  /** `id` is null when it may have started, but nobody has said so. */
+  | { type: 'cancel-refresh'; id: string | null }
   | { type: 'heartbeat'; hook: string; instances: string[]; at: number }
   | { type: 'complete'; hook: string; instances: string[] }
   | { type: 'resume'; processes: string[] }

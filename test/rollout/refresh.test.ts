@@ -280,6 +280,46 @@ describe('a process that dies', () => {
     expect(fleet.snapshot()).toEqual(before);
   });
 
+  test.each([
+    ['rolling', { type: 'rolling' }],
+    ['canary', { type: 'canary', size: { instances: 1 }, soakMs: 0 }],
+  ] as const)(
+    'after the refresh has started can be followed by a rollback by %s, which cancels it too',
+    async (_name, strategy) => {
+      const fleet = fleetWith();
+      const image = await newImage(fleet);
+      const before = fleet.snapshot();
+      await expect(
+        runWave({ ...fleet.deps, cloud: dying(fleet, 'after') }, waveOf(fleet), image),
+      ).rejects.toThrow('killed');
+      await fleet.clock.sleep(120_000);
+      fleet.specs.web = { ...fleet.specs.web!, strategy };
+      await rolledBack(fleet);
+      expect(refreshes(fleet)).toMatchObject([{ status: 'Cancelled' }]);
+      expect(fleet.snapshot()).toEqual(before);
+    },
+  );
+
+  test('a stop while it is not known whether the refresh has started calls it off', async () => {
+    const fleet = fleetWith();
+    const image = await newImage(fleet);
+    const before = fleet.snapshot();
+    const stop = new AbortController();
+    const cloud: Cloud = {
+      ...fleet.cloud,
+      startRefresh(...given) {
+        stop.abort(new Error('SIGINT'));
+        return dying(fleet, 'silent').startRefresh(...given);
+      },
+    };
+    await expect(
+      runWave({ ...fleet.deps, cloud, signal: stop.signal }, waveOf(fleet), image),
+    ).rejects.toThrow(Interrupted);
+    expect(refreshes(fleet)).toMatchObject([{ status: expect.stringMatching(/^Cancell/) }]);
+    expect(await runWave(fleet.deps, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
+    expect(fleet.snapshot()).toEqual(promotedFrom(before));
+  });
+
   test('a start whose answer is lost is found again', async () => {
     const fleet = fleetWith();
     const image = await newImage(fleet);
