@@ -68,11 +68,17 @@ export async function stageOf(desired: number): Promise<Stage> {
   const of = world.groups[group]!;
   let [mutations, reads, rounds, lastReadAt, insideMs] = [0, 0, 0, -1, 0];
   let [mostInstances, leastServing] = [desired, desired];
+  /** When each instance was first seen serving, by the account's own truth. */
+  const servingSince = new Map<string, number>();
   const look = (): void => {
     const members = Object.values(of.members);
     const staying = members.filter(({ lifecycle }) => lifecycle === 'Pending' || lifecycle === 'InService');
     mostInstances = Math.max(mostInstances, staying.length);
-    leastServing = Math.min(leastServing, staying.filter((m) => serves(world, of, m.instanceId)).length);
+    const serving = staying.filter((m) => serves(world, of, m.instanceId));
+    leastServing = Math.min(leastServing, serving.length);
+    for (const { instanceId } of serving) {
+      if (!servingSince.has(instanceId)) servingSince.set(instanceId, world.now);
+    }
   };
   const simulator = createSimulator({ world, clock, observe: look });
   const account: Stage['account'] = {
@@ -107,7 +113,11 @@ export async function stageOf(desired: number): Promise<Stage> {
       const launched = Object.values(world.instances)
         .filter(({ imageId }) => imageId === image)
         .sort((a, b) => a.serial - b.serial);
-      const boots = launched.slice(0, desired).map(({ conduct }) => bootMs + conduct.readyAfterMs!);
+      // One that does not serve yet, because nobody waited for it, has taken at least as long as its software.
+      const boots = launched.slice(0, desired).map(({ id, launchedAt, conduct }) => {
+        const since = servingSince.get(id);
+        return since === undefined ? bootMs + conduct.readyAfterMs! : since - launchedAt;
+      });
       return {
         tookMs: clock.now() - startAt,
         boundMs: lowerBoundMs(boots, { surge, drainMs, reactionMs: world.timing.reactionMs }),
