@@ -1,10 +1,10 @@
 /** `drover plan`: what a rollout would meet and do, group by group, and how long it would take. Reads only. */
-import { durationMs as milliseconds, planWaves } from '../fleet/waves.ts';
+import { durationMs as milliseconds, planFleet } from '../fleet/waves.ts';
 import { duration } from '../report/html-markup.ts';
 import { type GroupSurvey, preflight } from '../rollout/preflight.ts';
 import type { WaveSpec } from '../rollout/spec.ts';
 import { type Rehearsal, rehearse } from './rehearsal.ts';
-import { configOf, type Session, withCloud } from './session.ts';
+import { configOf, rootOf, type Session, withCloud } from './session.ts';
 import { shortened, table, wrapped } from './table.ts';
 
 export interface PlanOptions {
@@ -29,7 +29,7 @@ export async function surveyed(
   given: Parameters<typeof preflight>[3] = {},
 ) {
   const config = configOf(session);
-  const waves = (['staging', 'production'] as const).flatMap((name) => planWaves(config, name, emergency));
+  const waves = planFleet({ config, root: rootOf(session), emergency });
   const { clock, signal } = session;
   // The simulated account's health checks pass when drover.yaml says, not when their settings would let one think.
   const known = config.cloud === 'simulator' ? { readyMs: milliseconds(config.simulator.warm_up) } : {};

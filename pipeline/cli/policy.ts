@@ -1,14 +1,14 @@
 /** `drover policy test`: every policy against its own examples, as an engineer who edits them would ask. */
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { readPolicies } from '../../scans/request.ts';
 import { Failed } from '../errors.ts';
 import { wrongExamples } from '../policy/policy.ts';
-import { configOf, type Session } from './session.ts';
+import { configOf, rootOf, type Session } from './session.ts';
 import { table } from './table.ts';
 
 /** @throws Failed('gate') when a policy does not say of one of its examples what the example says it does */
 export async function policyTest(session: Session, file: string | undefined): Promise<void> {
-  const path = file ?? resolve(dirname(resolve(session.options.config)), configOf(session).image.policies);
+  const path = file ?? resolve(rootOf(session), configOf(session).image.policies);
   const facts = (await readPolicies(path)).map((policy) => ({
     id: policy.id,
     level: policy.level,

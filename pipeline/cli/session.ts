@@ -86,6 +86,9 @@ function interruption(): AbortSignal {
 
 export const configOf = (session: Session): Config => loadConfig(session.options.config);
 
+/** The directory of drover.yaml, to which the paths in it are relative. */
+export const rootOf = (session: Session): string => dirname(resolve(session.options.config));
+
 /** The person or the machine account to be recorded: on GitHub whoever started the workflow. */
 export const actorOf = (): string => process.env.GITHUB_ACTOR ?? process.env.SUDO_USER ?? userInfo().username;
 
@@ -144,11 +147,10 @@ export function surroundings(
   cloud: Cloud,
   given: { reason: string; emergency: boolean },
 ): Surroundings {
-  const { stateDirectory, cacheDirectory, clock, http, progress, signal, options } = session;
-  const root = dirname(resolve(options.config));
+  const { stateDirectory, cacheDirectory, clock, http, progress, signal } = session;
   return {
     config,
-    root,
+    root: rootOf(session),
     stateDirectory,
     cacheDirectory,
     cloud,

@@ -1,7 +1,7 @@
 /**
  * What drover.yaml may say about the schedulers and clusters that run on a group's instances: how they are reached,
  * and how an instance is drained from each. Secrets are never written there: tokens come from the environment or
- * from a file, Kubernetes credentials from a kubeconfig or from AWS. Paths are relative to the working directory.
+ * from a file, Kubernetes credentials from a kubeconfig or from AWS. Paths are relative to drover.yaml.
  */
 import { z } from 'zod';
 import { duration } from './duration.ts';

@@ -2,6 +2,7 @@
  * Configuration → waves: for every group what its rollout may and must do. Pure. Settings are looked up from
  * the most specific to the most general: emergency (when it is one), group, environment, all.
  */
+import { resolve } from 'node:path';
 import {
   type Config,
   type DrainConfig,
@@ -14,8 +15,19 @@ import type { Allowance, DrainSpec, GroupSpec, StrategySpec, WaveSpec } from '..
 
 export type Environment = 'staging' | 'production';
 
+interface Given {
+  config: Config;
+  /** The directory of drover.yaml, to which the paths in it are relative. */
+  root: string;
+  emergency: boolean;
+}
+
+/** The waves of both environments, staging first. */
+export const planFleet = (given: Given): WaveSpec[] =>
+  (['staging', 'production'] as const).flatMap((environment) => planWaves(given, environment));
+
 /** The waves of one environment, in order. */
-export function planWaves(config: Config, environment: Environment, emergency: boolean): WaveSpec[] {
+export function planWaves({ config, root, emergency }: Given, environment: Environment): WaveSpec[] {
   const emergencyRollout = emergency ? config.emergency.rollout : {};
   const bakeSoak = emergency ? config.emergency.bake_soak : config.bake.soak;
   return config.fleet[environment].waves.map((wave) => ({
@@ -37,13 +49,13 @@ export function planWaves(config: Config, environment: Environment, emergency: b
         strategy: strategySpec(settings.strategy),
         surge: allowance(settings.surge),
         unavailable: allowance(settings.unavailable),
-        gates: settings.gates,
+        gates: settings.gates.map((gate) => located(root, gate)),
         passes: settings.passes,
         gateDeadlineMs: durationMs(settings.gate_deadline),
-        drain: settings.drain.map(drainSpec),
+        drain: settings.drain.map((drain) => drainSpec(located(root, drain))),
         handover: settings.handover && {
           hook: settings.handover.hook,
-          until: drainSpec(settings.handover.until),
+          until: drainSpec(located(root, settings.handover.until)),
         },
         protectedInstances: settings.protected_instances,
         standbyInstances: settings.standby_instances,
@@ -76,6 +88,18 @@ function strategySpec(strategy: StrategyConfig): StrategySpec {
 
 const allowance = (size: Size): Allowance =>
   typeof size === 'number' ? { instances: size } : { fraction: Number.parseInt(size, 10) / 100 };
+
+/** Keys of a gate, a drain or a cluster whose values are files. */
+const fileKeys: ReadonlySet<string> = new Set(['file', 'token_file', 'ca_file']);
+
+/** The same settings with their files' whole paths: what reads them knows nothing of drover.yaml. */
+function located<T extends object>(root: string, settings: T): T {
+  const entries = Object.entries(settings).map(([key, value]) => {
+    if (key === 'cluster') return [key, located(root, value)];
+    return [key, fileKeys.has(key) && value !== undefined ? resolve(root, value) : value];
+  });
+  return Object.fromEntries(entries) as T;
+}
 
 function drainSpec<T extends DrainConfig['type']>({
   deadline,

@@ -3,7 +3,7 @@
  * Not one of the forward stages: it is the only one of a release of its own, and needs no image.
  */
 import { Refused } from '../errors.ts';
-import { planWaves } from '../fleet/waves.ts';
+import { planFleet } from '../fleet/waves.ts';
 import { missingGroup } from '../rollout/baseline.ts';
 import { type Recovery, recoverGroup } from '../rollout/recover.ts';
 import { type Restoration, restorationOf } from '../rollout/restoration.ts';
@@ -17,7 +17,7 @@ export interface RecoveryReport extends Pick<Restoration, 'found' | 'undone' | '
   instances: Recovery['instances'] | null;
 }
 
-type Looking = Pick<ReleaseContext, 'config' | 'cloud' | 'clock'>;
+type Looking = Pick<ReleaseContext, 'config' | 'root' | 'cloud' | 'clock'>;
 
 /**
  * What the marks say would be done; null when the group carries none. Reads only.
@@ -38,10 +38,8 @@ export async function recover(context: ReleaseContext, group: string): Promise<R
   return reportOf(group, restoration, instances);
 }
 
-async function look({ config, cloud, clock }: Looking, group: string) {
-  const specs = (['staging', 'production'] as const)
-    .flatMap((environment) => planWaves(config, environment, true))
-    .flatMap((wave) => wave.groups);
+async function look({ config, root, cloud, clock }: Looking, group: string) {
+  const specs = planFleet({ config, root, emergency: true }).flatMap((wave) => wave.groups);
   const spec = specs.find((candidate) => candidate.group === group);
   if (!spec) {
     throw new Refused(

@@ -18,7 +18,7 @@ export async function rollback(context: ReleaseContext, reason: string): Promise
     );
   }
   const groups = (['production', 'staging'] as const)
-    .flatMap((environment) => planWaves(context.config, environment, true))
+    .flatMap((environment) => planWaves({ ...context, emergency: true }, environment))
     .flatMap((wave) => wave.groups)
     .filter((group) => touched.includes(group.group));
   await context.progress.step(`rollback of ${groups.map((g) => g.group).join(', ')}`, (progress) =>

@@ -14,7 +14,7 @@ export const rollout = (context: ReleaseContext): Promise<void> =>
 export async function rollEnvironment(context: ReleaseContext, environment: Environment): Promise<string> {
   requireVerdicts(context);
   const { id, name } = imageOf(context);
-  const waves = planWaves(context.config, environment, context.emergency);
+  const waves = planWaves(context, environment);
   for (const wave of waves) {
     const known = stateOf(context).waves.find((w) => w.environment === environment && w.wave === wave.name);
     if (known?.status === 'promoted') continue;

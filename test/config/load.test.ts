@@ -159,9 +159,12 @@ test.each([
 });
 
 describe('settings of a wave', () => {
+  const root = '/etc/drover';
   const config = parseConfig(shipped, 'drover.yaml');
   const soaks = (emergency: boolean, environment: 'staging' | 'production') =>
-    planWaves(config, environment, emergency).flatMap((wave) => wave.groups.map((group) => group.soakMs));
+    planWaves({ config, root, emergency }, environment).flatMap((wave) =>
+      wave.groups.map((group) => group.soakMs),
+    );
 
   test("staging soaks for the bake's time, production for the rollout's", () => {
     expect(soaks(false, 'staging')).toEqual([30_000]);
@@ -175,7 +178,10 @@ describe('settings of a wave', () => {
 
   test('a canary is resolved per group, like every other setting', () => {
     const text = changed('{ surge: 1 }', '{ surge: 1, strategy: { type: canary, size: 25%, soak: 2m } }');
-    const waves = planWaves(parseConfig(text, 'drover.yaml'), 'production', false);
+    const waves = planWaves(
+      { config: parseConfig(text, 'drover.yaml'), root, emergency: false },
+      'production',
+    );
     const strategies = waves.flatMap((wave) => wave.groups.map(({ group, strategy }) => [group, strategy]));
     expect(Object.fromEntries(strategies)).toEqual({
       'web-a': { type: 'rolling' },
@@ -185,12 +191,16 @@ describe('settings of a wave', () => {
   });
 
   test("an emergency's surge wins over every other, a group's own included", () => {
-    const surges = planWaves(config, 'production', true).flatMap((wave) => wave.groups.map((g) => g.surge));
+    const surges = planWaves({ config, root, emergency: true }, 'production').flatMap((wave) =>
+      wave.groups.map((g) => g.surge),
+    );
     expect(surges).toEqual([{ fraction: 1 }, { fraction: 1 }, { fraction: 1 }]);
   });
 
   test("a group's own surge wins over the general one", () => {
-    const surges = planWaves(config, 'production', false).flatMap((wave) => wave.groups.map((g) => g.surge));
+    const surges = planWaves({ config, root, emergency: false }, 'production').flatMap((wave) =>
+      wave.groups.map((g) => g.surge),
+    );
     expect(surges).toEqual([{ fraction: 0.5 }, { fraction: 0.5 }, { instances: 1 }]);
   });
 });

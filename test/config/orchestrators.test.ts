@@ -2,13 +2,16 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { parseConfig } from '../../pipeline/config/load.ts';
+import type { Config } from '../../pipeline/config/schema.ts';
 import { planWaves } from '../../pipeline/fleet/waves.ts';
 
 const shipped = readFileSync(fileURLToPath(new URL('../../drover.yaml', import.meta.url)), 'utf8');
 
 const withDrain = (drain: string) =>
   parseConfig(shipped.replace('passes: 2', `passes: 2\n  drain: [${drain}]`), 'drover.yaml');
-const drainsOf = (drain: string) => planWaves(withDrain(drain), 'production', false)[0]!.groups[0]!.drain;
+const groupWith = (config: Config) =>
+  planWaves({ config, root: '/etc/drover', emergency: false }, 'production')[0]!.groups[0]!;
+const drainsOf = (drain: string) => groupWith(withDrain(drain)).drain;
 
 const context = 'cluster: { type: kubeconfig, context: prod }';
 const eks = 'name: prod, endpoint: "https://A1B2.gr7.eu-central-1.eks.amazonaws.com", ca: LS0tLS1CRUdJTg==';
@@ -39,6 +42,21 @@ test.each([
   },
 ])('$drain is a drain, with defaults as its service has them', ({ drain, spec }) => {
   expect(drainsOf(drain)).toEqual([expect.objectContaining({ ...policy, ...deeply(spec) })]);
+});
+
+test('files are named relative to drover.yaml, whatever the working directory; whole paths stay', () => {
+  expect(drainsOf('{ type: vault, token_file: vault.token, ca_file: /etc/ssl/vault.pem }')).toMatchObject([
+    { token_file: '/etc/drover/vault.token', ca_file: '/etc/ssl/vault.pem' },
+  ]);
+  const cluster = 'cluster: { type: kubeconfig, file: ../kube/config, context: prod }';
+  const located = { cluster: { type: 'kubeconfig', file: '/etc/kube/config', context: 'prod' } };
+  expect(drainsOf(`{ type: kubernetes, ${cluster} }`)).toMatchObject([located]);
+  const gates = `[{ type: kubernetes, ${cluster} }, { type: prometheus, name: p, url: "http://p", query: up, min: 1, token_file: p.token }]`;
+  const hook = '{ type: http-hook, name: h, url: "http://h", token_file: h.token }';
+  const text = `passes: 2\n  gates: ${gates}\n  handover: { hook: h, until: ${hook} }`;
+  const group = groupWith(parseConfig(shipped.replace('passes: 2', text), 'drover.yaml'));
+  expect(group.gates).toMatchObject([located, { token_file: '/etc/drover/p.token' }]);
+  expect(group.handover?.until).toMatchObject({ token_file: '/etc/drover/h.token' });
 });
 
 const deeply = ({ cluster, ...rest }: { cluster?: object }) => ({
