@@ -190,6 +190,15 @@ describe('faults of the cloud', () => {
     expect(instancesOf(aws)).not.toContain(victim);
   });
 
+  test('of a group with spot instances only those are interrupted', () => {
+    const aws = inMemory();
+    const [, bought] = instancesOf(aws);
+    bought!.spot = true;
+    groupIn(aws).members[bought!.id]!.spot = true;
+    inject(aws, { kind: 'spot-interruption', group: 'web-a', count: 3 });
+    expect(instancesOf(aws).filter(({ interruption }) => interruption)).toEqual([bought]);
+  });
+
   test('an instance dies some time after its checks passed: the software at first, the machine if so ordered', () => {
     const aws = inMemory();
     groupIn(aws).suspended.ReplaceUnhealthy = 'so that it can be looked at';

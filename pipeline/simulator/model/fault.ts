@@ -111,7 +111,10 @@ export const faultSchema = z.discriminatedUnion('kind', [
     instanceType: z.string().optional(),
     count: count.optional(),
   }),
-  /** A rebalance recommendation, `recommendedMs` later the notice, and `noticeMs` after that the end. */
+  /**
+   * A rebalance recommendation, `recommendedMs` later the notice, and `noticeMs` after that the end. Of a group with spot
+   * instances only those are taken; a group that has none stands in for one of spot instances.
+   */
   z.strictObject({
     kind: z.literal('spot-interruption'),
     ...chosen,

@@ -109,7 +109,7 @@ function strike(world: World, standing: StandingFault, instance: Instance): void
   if (fault.kind === 'death') {
     schedule(world, fault.afterMs, { kind: 'instance.fails', id, life, of: fault.of });
   } else {
-    if (instance.interruption) return;
+    if (instance.interruption || !mayBeTakenBack(world, instance)) return;
     instance.interruption = { recommendedAt: world.now, endsAt: null };
     if (instance.groupName !== null) {
       schedule(world, world.timing.reactionMs, { kind: 'group.health', group: instance.groupName, id });
@@ -117,6 +117,12 @@ function strike(world: World, standing: StandingFault, instance: Instance): void
     schedule(world, fault.recommendedMs, { kind: 'instance.notice', id, noticeMs: fault.noticeMs });
   }
   happened(standing);
+}
+
+/** EC2 takes back spot instances alone; where there is none, any may be one. */
+function mayBeTakenBack(world: World, { spot, groupName }: Instance): boolean {
+  const group = groupName === null ? undefined : world.groups[groupName];
+  return spot || !Object.values(group?.members ?? {}).some((member) => member.spot);
 }
 
 const isOf = <K extends Fault['kind']>(standing: StandingFault, ...kinds: K[]): standing is Standing<K> =>
