@@ -15,7 +15,7 @@ import {
   UpdateAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { PutMetricAlarmCommand, SetAlarmStateCommand, type StateValue } from '@aws-sdk/client-cloudwatch';
-import { CreateLaunchTemplateVersionCommand } from '@aws-sdk/client-ec2';
+import { CreateLaunchTemplateVersionCommand, DeleteLaunchTemplateVersionsCommand } from '@aws-sdk/client-ec2';
 import { expect, test } from 'vitest';
 import { injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { addImage, becomeAvailable } from '../../pipeline/simulator/model/images.ts';
@@ -24,6 +24,7 @@ import { createSimulator } from '../../pipeline/simulator/simulator.ts';
 import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { worldFrom } from '../../pipeline/simulator/world.ts';
 import { clientsOf, eventually, exampleConfig, type InMemory } from './clients.ts';
+import { terminate } from './scaling-group.ts';
 
 interface Refreshing extends InMemory {
   newVersion: string;
@@ -300,6 +301,32 @@ test('a replacement launched ahead leaves again when the refresh is cancelled', 
   await reaches(aws, 'Cancelled');
   await aws.clock.sleep(60_000);
   expect(await versions(aws)).toHaveLength(4);
+});
+
+test('a replacement launched ahead leaves again when the instance it was to replace goes by other means', async () => {
+  const aws = await groupOf(4);
+  await start(aws, { MinHealthyPercentage: 100, MaxHealthyPercentage: 200, InstanceWarmup: 600 });
+  await aws.clock.sleep(60_000);
+  const previous = (await groupNow(aws)).Instances!.filter(
+    ({ LaunchTemplate }) => LaunchTemplate!.Version === '1',
+  );
+  expect(previous).toHaveLength(4);
+  for (const { InstanceId } of previous) await terminate(aws, InstanceId!, false);
+  await reaches(aws, 'Successful');
+  await aws.clock.sleep(60_000);
+  expect(await versions(aws)).toEqual(['2', '2', '2', '2']);
+});
+
+test('a refresh to a template version that is deleted meanwhile fails and says so', async () => {
+  const aws = await groupOf(4);
+  await start(aws, { CheckpointPercentages: [50, 100] });
+  await aws.clock.sleep(600_000);
+  await aws.ec2.send(
+    new DeleteLaunchTemplateVersionsCommand({ LaunchTemplateName: 'web-a', Versions: [aws.newVersion] }),
+  );
+  expect((await reaches(aws, 'Failed')).StatusReason).toContain(
+    `Could not find launch template version ${aws.newVersion}`,
+  );
 });
 
 test('rolling back by hand replaces what was deployed, and the percentage goes back to zero', async () => {

@@ -171,7 +171,12 @@ function step(world: World, group: Group, refresh: InstanceRefresh): void {
     fail(world, group, refresh, `The CloudWatch alarm ${alarm} is in ALARM state.`);
     return;
   }
-  const survey = surveyOf(world, group, refresh);
+  const survey = surveyed(world, group, refresh);
+  if (survey instanceof ServiceError) {
+    fail(world, group, refresh, survey.message);
+    return;
+  }
+  giveUpSurplus(world, group, refresh, survey);
   if (record(group, refresh, survey)) refresh.progressAt = world.now;
   if (refresh.pausedUntil !== null) {
     if (world.now < refresh.pausedUntil) return;
@@ -198,6 +203,23 @@ function step(world: World, group: Group, refresh: InstanceRefresh): void {
     replaceSome(world, group, refresh, survey, Math.ceil((survey.scope * checkpoint) / 100));
   }
   patience(world, group, refresh, survey);
+}
+
+/** The template that instances are compared with may have been deleted meanwhile. */
+function surveyed(world: World, group: Group, refresh: InstanceRefresh): Survey | ServiceError {
+  try {
+    return surveyOf(world, group, refresh);
+  } catch (error) {
+    if (error instanceof ServiceError) return error;
+    throw error;
+  }
+}
+
+/** Instances that were to be replaced may go without the refresh; those launched ahead of them are too many then. */
+function giveUpSurplus(world: World, group: Group, refresh: InstanceRefresh, { outdated }: Survey): void {
+  if (refresh.surplus <= outdated) return;
+  refresh.surplus = outdated;
+  lookAt(world, group);
 }
 
 /** The group itself has what it should have: then the warm pool, then the bake time, then the end. */
