@@ -1,5 +1,7 @@
 /** At what pace Auto Scaling replaces unhealthy instances, without and under an instance maintenance policy. */
 import {
+  EnterStandbyCommand,
+  ExitStandbyCommand,
   ResumeProcessesCommand,
   SetInstanceHealthCommand,
   SuspendProcessesCommand,
@@ -11,7 +13,7 @@ import { injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { failSoftware } from '../../pipeline/simulator/model/instances.ts';
 import { recheckTargets } from '../../pipeline/simulator/model/target-checks.ts';
 import { eventually, exampleConfig, type InMemory, inMemory } from './clients.ts';
-import { activities, groupOf, ids, inService } from './scaling-group.ts';
+import { activities, groupOf, ids, inService, reaches, stateOf } from './scaling-group.ts';
 
 const groupWith = (desired: number) =>
   inMemory(exampleConfig({ groups: { 'web-a': { desired, min: 1, max: 2 * desired } } }));
@@ -153,6 +155,25 @@ test('replacement waits for the default instance warmup of the one before', asyn
   await aws.clock.sleep(270_000);
   expect(ids(await groupOf(aws)).filter((id) => sick.includes(id))).toHaveLength(1);
   await replaced(aws, sick);
+});
+
+test('an instance called unhealthy on standby is replaced when it returns to service', async () => {
+  const aws = groupWith(3);
+  const [id] = ids(await groupOf(aws));
+  const named = { AutoScalingGroupName: 'web-a', InstanceIds: [id!] };
+  await aws.scaling.send(new EnterStandbyCommand({ ...named, ShouldDecrementDesiredCapacity: true }));
+  await reaches(aws, id!, 'Standby');
+  await aws.scaling.send(
+    new SetInstanceHealthCommand({
+      InstanceId: id!,
+      HealthStatus: 'Unhealthy',
+      ShouldRespectGracePeriod: false,
+    }),
+  );
+  await aws.clock.sleep(60_000);
+  expect(await stateOf(aws, id!)).toBe('Standby');
+  await aws.scaling.send(new ExitStandbyCommand(named));
+  await reaches(aws, id!, null);
 });
 
 const interruptWith = async (aws: InMemory, CapacityRebalance: boolean): Promise<string> => {

@@ -99,21 +99,21 @@ export function hookTimedOut(world: World, group: Group, member: Member, token: 
   completeAction(world, group, member, action, defaultResult, 'Heartbeat Timeout');
 }
 
-/** In service, and registered with the group's load balancers; an instance that is not up is found out by its health. */
+/** In service, and registered with the group's load balancers; what ails already is found out by a health check. */
 function enterService(world: World, group: Group, member: Member): void {
   member.lifecycle = 'InService';
   member.inServiceAt = world.now;
   member.rebalancing = false;
   finish(world, group, member);
   const instance = world.instances[member.instanceId];
-  if (instance?.state === 'running') {
-    if (group.suspended.AddToLoadBalancer === undefined) {
-      for (const arn of group.targetGroupArns) {
-        const targetGroup = world.targetGroups[arn];
-        if (targetGroup) register(world, targetGroup, instance);
-      }
+  if (instance?.state === 'running' && group.suspended.AddToLoadBalancer === undefined) {
+    for (const arn of group.targetGroupArns) {
+      const targetGroup = world.targetGroups[arn];
+      if (targetGroup) register(world, targetGroup, instance);
     }
-  } else {
+  }
+  // Until now only a loss of the instance counted: not what a user said of it, nor a rebalance recommendation.
+  if (instance?.state !== 'running' || instance.interruption || member.health === 'Unhealthy') {
     schedule(world, 0, { kind: 'group.health', group: group.name, id: member.instanceId });
   }
   lookAt(world, group);

@@ -143,7 +143,8 @@ function apply(world: World, event: Event): void {
     }
     case 'group.rebalance': {
       const group = groupNamed(world, event.group);
-      if (!group) return;
+      // The appointment may be that of a deleted group of the same name.
+      if (!group || group.rebalanceDue !== event.due) return;
       group.rebalanceDue = null;
       rebalance(world, group);
       return;
