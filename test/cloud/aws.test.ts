@@ -284,9 +284,10 @@ describe('changes', () => {
     expect(fleet.snapshot()).toEqual(before);
   });
 
-  test('resuming no process resumes none, where AWS would resume all', async () => {
+  test('suspending or resuming no process changes none, where AWS would take all', async () => {
     const fleet = fleetOf({ web: { desired: 1 } });
     await fleet.cloud.suspendProcesses('web', ['AZRebalance', 'Launch']);
+    await fleet.cloud.suspendProcesses('web', []);
     await fleet.cloud.resumeProcesses('web', []);
     await fleet.cloud.resumeProcesses('web', ['Launch']);
     expect((await fleet.cloud.observe(['web'], 0))[0]!.suspendedProcesses).toEqual(['AZRebalance']);

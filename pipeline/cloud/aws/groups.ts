@@ -84,6 +84,8 @@ export function groupMutations({ autoScaling, elb, call }: Connection): GroupCal
     },
 
     async suspendProcesses(group, processes) {
+      // Without names AWS would suspend every process.
+      if (processes.length === 0) return;
       await call('SuspendProcesses', 'mutation', () =>
         autoScaling.send(
           new SuspendProcessesCommand({ AutoScalingGroupName: group, ScalingProcesses: [...processes] }),
