@@ -1,5 +1,5 @@
 /** The world on disk: one JSON file, replaced whole, so that a crash leaves the world before or after a request. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Refused, reasonOf } from '../errors.ts';
 import type { World } from './model/state.ts';
@@ -38,7 +38,7 @@ export function saveWorld(path: string, world: World): void {
     mkdirSync(directory, { recursive: true });
     const file = openSync(temporary, 'w', 0o600);
     try {
-      writeSync(file, JSON.stringify(world));
+      writeFileSync(file, JSON.stringify(world));
       fsyncSync(file);
     } finally {
       closeSync(file);
