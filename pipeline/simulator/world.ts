@@ -22,7 +22,7 @@ type SimulatedGroup = Config['simulator']['groups'][string];
 const settledForMs = 3_600_000;
 const zoneLetters = ['a', 'b', 'c', 'd', 'e', 'f'];
 
-export const defaultTiming: Timing = {
+const defaultTiming: Timing = {
   bootMs: 3_000,
   warmUpMs: 3_000,
   drainMs: 3_000,

@@ -50,7 +50,7 @@ export const comparisons = {
   LessThanOrEqualToThreshold: (value: number, threshold: number) => value <= threshold,
 };
 
-export function findAlarm(world: World, name: string): Alarm {
+function findAlarm(world: World, name: string): Alarm {
   if (Object.hasOwn(world.alarms, name)) return world.alarms[name]!;
   throw new ServiceError('ResourceNotFound', `Unknown alarm: ${name}`, 404);
 }

@@ -1,6 +1,6 @@
 /**
  * Auto Scaling groups as their users see them: creation, limits, desired capacity, suspended processes,
- * protection, tags. Every change only writes what was asked for and lets scaling.ts find out what follows.
+ * deletion. Every change only writes what was asked for and lets scaling.ts find out what follows.
  *
  * https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_UpdateAutoScalingGroup.html
  * https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html

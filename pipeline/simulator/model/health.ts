@@ -10,7 +10,7 @@ import { isLaunching, isTerminating, isWarm } from './lifecycle.ts';
 import { failLaunch, terminateMember } from './members.ts';
 import { schedule } from './queue.ts';
 import type { Group, Member, World } from './state.ts';
-import { targetHealth } from './target-checks.ts';
+import { type TargetHealth, targetHealth } from './target-checks.ts';
 
 /** What SetInstanceHealth says about an instance. */
 export const markedByUser = 'a user health-check';
@@ -91,13 +91,17 @@ function failureOf(world: World, group: Group, member: Member): { reason: string
   if (instance.checks === 'impaired') {
     return { reason: 'an EC2 instance status checks failure', graceful: true };
   }
-  if (group.healthCheckType.split(',').includes('ELB')) {
-    for (const arn of group.targetGroupArns) {
-      const targetGroup = world.targetGroups[arn];
-      if (targetGroup && targetHealth(world, targetGroup, member.instanceId).state === 'unhealthy') {
-        return { reason: 'an ELB system health check failure', graceful: true };
-      }
-    }
+  if (elbVerdicts(world, group, member).includes('unhealthy')) {
+    return { reason: 'an ELB system health check failure', graceful: true };
   }
   return null;
+}
+
+/** What the group's target groups say of a member; nothing when the group does not ask them. */
+export function elbVerdicts(world: World, group: Group, member: Member): TargetHealth['state'][] {
+  if (!group.healthCheckType.split(',').includes('ELB')) return [];
+  return group.targetGroupArns.flatMap((arn) => {
+    const targetGroup = world.targetGroups[arn];
+    return targetGroup ? [targetHealth(world, targetGroup, member.instanceId).state] : [];
+  });
 }

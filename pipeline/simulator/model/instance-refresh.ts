@@ -12,6 +12,7 @@ import { alarmState } from './alarms.ts';
 import { lookAt } from './attention.ts';
 import { ServiceError, validationError } from './errors.ts';
 import { newUuid, nextSerial } from './identity.ts';
+import { launchOptions } from './purchasing.ts';
 import { schedule } from './queue.ts';
 import { renewPool, replaceSome } from './refresh-pace.ts';
 import { activeRefresh, type InstanceRefresh, type RefreshStatus } from './refresh-state.ts';
@@ -80,11 +81,7 @@ export function startRefresh(
 /** Why a refresh could not be rolled back; null when it can. */
 function irreversible(group: Group, { desired }: Pick<InstanceRefresh, 'desired'>): string | null {
   if (!desired) return 'no desired configuration was specified for the instance refresh.';
-  const policy = group.mixedInstances?.LaunchTemplate as
-    | { LaunchTemplateSpecification?: { Version?: string } }
-    | undefined;
-  const version = group.template?.version ?? policy?.LaunchTemplateSpecification?.Version;
-  if (version !== undefined && /^\d+$/.test(version)) return null;
+  if (launchOptions(group).every(({ version }) => /^\d+$/.test(version ?? '$Default'))) return null;
   return "the Auto Scaling group uses the launch template's $Latest or $Default version.";
 }
 

@@ -3,6 +3,7 @@ import { begin, end } from './activities.ts';
 import { ServiceError } from './errors.ts';
 import * as instances from './instances.ts';
 import { launchParameters } from './launching.ts';
+import { newMember } from './members.ts';
 import { emptiestFirst, type Spread } from './placement.ts';
 import { addToMarket, type LaunchOption, launchOptions, marketsOf, nextIsSpot } from './purchasing.ts';
 import { configurationOf } from './refresh-state.ts';
@@ -49,7 +50,7 @@ function launch(
   subnet: Subnet | undefined,
   activity: Activity,
 ): Member {
-  const { option, zone, into } = order;
+  const { option, into } = order;
   const template = findTemplate(world, { id: option.templateId });
   const { version, data } = resolveVersion(template, option.version);
   const parameters = launchParameters({
@@ -71,23 +72,12 @@ function launch(
   });
   activity.description += `: ${instance.id}`;
   activity.progress = 30;
-  return {
-    instanceId: instance.id,
+  return newMember(world, instance, {
     lifecycle: into === 'group' ? 'Pending' : 'Warmed:Pending',
-    health: 'Healthy',
-    unhealthyBecause: null,
-    zone,
-    instanceType: instance.instanceType,
-    spot: instance.spot,
     protectedFromScaleIn: group.newInstancesProtected && into === 'group',
     template: { id: template.id, name: template.name, version: String(version) },
-    joinedAt: world.now,
-    inServiceAt: null,
-    rebalancing: false,
     activity: activity.serial,
-    draining: false,
-    actions: [],
-  };
+  });
 }
 
 /** "If there are multiple subnets chosen for the Availability Zone, [it] selects a subnet ... at random." */

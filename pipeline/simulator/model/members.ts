@@ -13,8 +13,28 @@ import { actionThatRanOut, beginActions, findHook } from './hooks.ts';
 import * as instances from './instances.ts';
 import { isTerminating, isWarm, passageOf } from './lifecycle.ts';
 import { schedule } from './queue.ts';
-import type { Activity, Group, Member, World } from './state.ts';
+import type { Activity, Group, Instance, Member, World } from './state.ts';
 import { deregister, register } from './targets.ts';
+
+/** An instance joins a group or its warm pool. */
+export const newMember = (
+  world: World,
+  { id, zone, instanceType, spot }: Instance,
+  given: Pick<Member, 'lifecycle' | 'protectedFromScaleIn' | 'template' | 'activity'>,
+): Member => ({
+  instanceId: id,
+  zone,
+  instanceType,
+  spot,
+  health: 'Healthy',
+  unhealthyBecause: null,
+  joinedAt: world.now,
+  inServiceAt: null,
+  rebalancing: false,
+  draining: false,
+  actions: [],
+  ...given,
+});
 
 /** The instance is up: a launching member meets its hooks, or goes on. */
 export function memberIsUp(world: World, group: Group, member: Member): void {

@@ -12,7 +12,7 @@ import { validationError } from './errors.ts';
 import { checkMember, markedByUser } from './health.ts';
 import { findInstance } from './instances.ts';
 import { counts, isTerminating, isWarm, memberIn } from './lifecycle.ts';
-import { comeUp, drain, terminateMember } from './members.ts';
+import { comeUp, drain, newMember, terminateMember } from './members.ts';
 import type { Activity, Group, Instance, Member, World } from './state.ts';
 
 export function findMember(world: World, instanceId: string): { group: Group; member: Member } {
@@ -187,23 +187,12 @@ export function attach(world: World, group: Group, instanceIds: readonly string[
     group.desired += 1;
     instance.groupName = group.name;
     instance.tags['aws:autoscaling:groupName'] = group.name;
-    const member: Member = {
-      instanceId: instance.id,
+    const member = newMember(world, instance, {
       lifecycle: 'Pending',
-      health: 'Healthy',
-      unhealthyBecause: null,
-      zone: instance.zone,
-      instanceType: instance.instanceType,
-      spot: instance.spot,
       protectedFromScaleIn: group.newInstancesProtected,
       template: null,
-      joinedAt: world.now,
-      inServiceAt: null,
-      rebalancing: false,
       activity: 0,
-      draining: false,
-      actions: [],
-    };
+    });
     group.members[instance.id] = member;
     beginMove(world, group, member, {
       description: `Attaching an existing EC2 instance: ${instance.id}`,

@@ -14,7 +14,7 @@ export interface LaunchConfiguration {
 /** RefreshPreferences with their defaults filled in. */
 export interface RefreshPreferences {
   minHealthyPercent: number;
-  /** Null when not given, which is not the same as 100: see `bounds` in instance-refresh.ts. */
+  /** Null when not given, which is not the same as 100: see `bounds` in refresh-pace.ts. */
   maxHealthyPercent: number | null;
   warmUpMs: number;
   checkpointPercents: number[];

@@ -2,10 +2,11 @@
  * How far an instance refresh is: which members it still has to replace, which are ready to serve, and what the
  * others wait for. Looks, changes nothing.
  */
+import { elbVerdicts } from './health.ts';
 import { counts, isPrepared, isTerminating } from './lifecycle.ts';
+import { launchOptions } from './purchasing.ts';
 import type { InstanceRefresh, LaunchConfiguration } from './refresh-state.ts';
 import type { Group, Member, World } from './state.ts';
-import { targetHealth } from './target-checks.ts';
 import { findTemplate, resolveVersion } from './templates.ts';
 
 export interface Survey {
@@ -94,13 +95,8 @@ function notReady(world: World, group: Group, refresh: InstanceRefresh, member: 
   if (world.instances[member.instanceId]?.checks !== 'ok') {
     return 'has insufficient data to evaluate its health with Amazon EC2.';
   }
-  if (group.healthCheckType.split(',').includes('ELB')) {
-    for (const arn of group.targetGroupArns) {
-      const targetGroup = world.targetGroups[arn];
-      if (targetGroup && targetHealth(world, targetGroup, member.instanceId).state !== 'healthy') {
-        return 'has insufficient data to evaluate its health with Elastic Load Balancing.';
-      }
-    }
+  if (elbVerdicts(world, group, member).some((state) => state !== 'healthy')) {
+    return 'has insufficient data to evaluate its health with Elastic Load Balancing.';
   }
   return world.now < (member.inServiceAt ?? 0) + refresh.preferences.warmUpMs ? warmingUp : null;
 }
@@ -123,30 +119,16 @@ function staleness(world: World, group: Group, refresh: InstanceRefresh): (membe
 
 /** Whether a member could have been launched from this configuration as it is now, '$Latest' resolved. */
 function matcher(world: World, configuration: LaunchConfiguration): (member: Member) => boolean {
-  const isFrom = (id: string | undefined, version: string | undefined): ((member: Member) => boolean) => {
-    const number = String(resolveVersion(findTemplate(world, { id }), version).version);
-    return ({ template }) => template?.id === id && template?.version === number;
-  };
-  if (configuration.template) return isFrom(configuration.template.id, configuration.template.version);
-  const policy = configuration.mixedInstances?.LaunchTemplate as MixedTemplate | undefined;
-  const main = policy?.LaunchTemplateSpecification;
-  const overrides = policy?.Overrides ?? [];
-  if (overrides.length === 0) return isFrom(main?.LaunchTemplateId, main?.Version);
-  const byType = overrides.map(({ InstanceType, LaunchTemplateSpecification: own = main }) => ({
-    InstanceType,
-    matches: isFrom(own?.LaunchTemplateId, own?.Version),
+  const options = launchOptions(configuration).map(({ templateId: id, version, instanceType }) => ({
+    id,
+    version: String(resolveVersion(findTemplate(world, { id }), version).version),
+    instanceType,
   }));
-  return (member) =>
-    byType.some(
-      ({ InstanceType, matches }) =>
-        (InstanceType === undefined || InstanceType === member.instanceType) && matches(member),
+  return ({ template, instanceType }) =>
+    options.some(
+      (option) =>
+        template?.id === option.id &&
+        template?.version === option.version &&
+        (option.instanceType === null || option.instanceType === instanceType),
     );
-}
-
-interface MixedTemplate {
-  LaunchTemplateSpecification?: { LaunchTemplateId?: string; Version?: string };
-  Overrides?: {
-    InstanceType?: string;
-    LaunchTemplateSpecification?: { LaunchTemplateId?: string; Version?: string };
-  }[];
 }

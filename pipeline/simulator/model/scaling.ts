@@ -1,7 +1,7 @@
 /**
  * What Auto Scaling does by itself: keep the number of instances at desired and spread them over zones. Where it grows
  * and who goes is placement.ts, from what it launches purchasing.ts, a member's way in and out members.ts, who is
- * unhealthy health.ts; what a user asks for is groups.ts and membership.ts.
+ * unhealthy health.ts, at what pace it is replaced replacing.ts; what a user asks for is groups.ts and membership.ts.
  *
  * Suspension: https://docs.aws.amazon.com/autoscaling/ec2/userguide/understand-how-suspending-processes-affects-other-processes.html
  * Zones: https://docs.aws.amazon.com/autoscaling/ec2/userguide/auto-scaling-benefits.html#arch-AutoScalingMultiAZ
