@@ -40,15 +40,8 @@ const terminationBatch = 100;
 /** RegisterTargets and DeregisterTargets name no limit; this keeps a request small. */
 const targetBatch = 100;
 
-export function groupMutations({ autoScaling, elb, call }: Connection): GroupCalls {
-  async function describe(group: string): Promise<AutoScalingGroup> {
-    const { AutoScalingGroups = [] } = await call('DescribeAutoScalingGroups', 'read', () =>
-      autoScaling.send(new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [group] })),
-    );
-    const found = AutoScalingGroups[0];
-    if (!found) throw new CloudError('DescribeAutoScalingGroups', 'GroupNotFound', `no group '${group}'`);
-    return found;
-  }
+export function groupMutations(connection: Connection): GroupCalls {
+  const { autoScaling, elb, call } = connection;
 
   async function terminate(group: string, instances: string[], decrementDesired: boolean): Promise<void> {
     const [single] = instances;
@@ -68,7 +61,7 @@ export function groupMutations({ autoScaling, elb, call }: Connection): GroupCal
     async updateGroup(group, change) {
       // The group is read first only where the change depends on it: the guard, and the shape of its template.
       const needsCurrent = change.ifDesired !== undefined || change.templateVersion !== undefined;
-      const current = needsCurrent ? await describe(group) : null;
+      const current = needsCurrent ? await describeGroup(connection, group) : null;
       if (current) guardDesired(current, change);
       await call('UpdateAutoScalingGroup', 'mutation', () =>
         autoScaling.send(
@@ -144,7 +137,7 @@ export function groupMutations({ autoScaling, elb, call }: Connection): GroupCal
           // An instance that has left the group meanwhile is what was asked for; one of several fails them all.
           if (!isGone(error)) throw error;
           if (batch.length === 1) return;
-          const { Instances = [] } = await describe(group);
+          const { Instances = [] } = await describeGroup(connection, group);
           const present = new Set(Instances.map(({ InstanceId }) => InstanceId));
           const rest = batch.filter((id) => present.has(id));
           // The group still lists the one that is gone: only asking one by one finds out which.
@@ -185,6 +178,18 @@ export function groupMutations({ autoScaling, elb, call }: Connection): GroupCal
       }
     },
   };
+}
+
+export async function describeGroup(
+  { autoScaling, call }: Connection,
+  name: string,
+): Promise<AutoScalingGroup> {
+  const { AutoScalingGroups = [] } = await call('DescribeAutoScalingGroups', 'read', () =>
+    autoScaling.send(new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name] })),
+  );
+  const [found] = AutoScalingGroups;
+  if (found) return found;
+  throw new CloudError('DescribeAutoScalingGroups', 'GroupNotFound', `no group '${name}'`);
 }
 
 const tag = (group: string, Key: string): Tag => ({

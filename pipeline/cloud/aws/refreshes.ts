@@ -1,21 +1,22 @@
 /** Instance refreshes: Auto Scaling replaces a group's instances by itself. At most one is under way per group. */
 import {
   CancelInstanceRefreshCommand,
-  DescribeAutoScalingGroupsCommand,
   DescribeInstanceRefreshesCommand,
   type InstanceRefresh,
   StartInstanceRefreshCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { type Cloud, CloudError, type RefreshObservation } from '../cloud.ts';
 import type { Connection } from './clients.ts';
-import { pinned } from './groups.ts';
+import { describeGroup, pinned } from './groups.ts';
 
 type RefreshCalls = Pick<Cloud, 'newestRefreshes' | 'startRefresh' | 'cancelRefresh'>;
 
 const protectedInstances = { wait: 'Wait', ignore: 'Ignore', replace: 'Refresh' } as const;
 const standbyInstances = { wait: 'Wait', ignore: 'Ignore', replace: 'Terminate' } as const;
 
-export function refreshes({ autoScaling, call }: Connection): RefreshCalls {
+export function refreshes(connection: Connection): RefreshCalls {
+  const { autoScaling, call } = connection;
+
   return {
     async newestRefreshes(groups) {
       const entries = await Promise.all(
@@ -32,11 +33,7 @@ export function refreshes({ autoScaling, call }: Connection): RefreshCalls {
     },
 
     async startRefresh(group, { version, minHealthy, maxHealthy, checkpoints, checkpointDelayMs, ...held }) {
-      const { AutoScalingGroups = [] } = await call('DescribeAutoScalingGroups', 'read', () =>
-        autoScaling.send(new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [group] })),
-      );
-      const current = AutoScalingGroups[0];
-      if (!current) throw new CloudError('DescribeAutoScalingGroups', 'GroupNotFound', `no group '${group}'`);
+      const current = await describeGroup(connection, group);
       const { InstanceRefreshId } = await call('StartInstanceRefresh', 'mutation', () =>
         autoScaling.send(
           new StartInstanceRefreshCommand({

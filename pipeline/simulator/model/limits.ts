@@ -50,7 +50,8 @@ const perInstance: Record<string, Limit> = {
   TerminateInstances: [1000, 20],
 };
 
-const isRead = (operation: string): boolean => /^(?:Describe|Get|List|Search)/.test(operation);
+/** Whether a call of this name changes nothing but time. */
+export const isRead = (operation: string): boolean => /^(?:Describe|Get|List|Search)/.test(operation);
 
 interface Demand {
   bucket: string;

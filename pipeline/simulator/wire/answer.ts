@@ -7,8 +7,9 @@ import { randomUUID } from 'node:crypto';
 import { reasonOf } from '../../errors.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Loss } from '../model/interference.ts';
+import { isRead } from '../model/limits.ts';
 import type { World } from '../model/state.ts';
-import { type Addressed, call, count, type Gaps, mutates } from './call.ts';
+import { type Addressed, call, count, type Gaps } from './call.ts';
 import { type Envelope, parametersOf, type WireRequest, type Written } from './protocol.ts';
 import { addressOf } from './routing.ts';
 
@@ -55,7 +56,7 @@ const respond = (
 ): WireAnswer => ({
   status,
   ...write({ service, operation, requestId: randomUUID() }),
-  mutated: mutates(operation),
+  mutated: !isRead(operation),
   lost: null,
 });
 

@@ -52,9 +52,6 @@ export function call(
   return { schema: schema.output, output: told, lost };
 }
 
-/** Whether a call of this name may change more than time does. */
-export const mutates = (operation: string): boolean => !/^(?:Describe|Get|List)/.test(operation);
-
 function readOrCount<T>(read: () => T, service: Service, name: string, gaps: Gaps): T {
   try {
     return read();
