@@ -21,7 +21,7 @@ import { quote } from '../../scans/compliance/oscap.ts';
 import { askQuestions, judgeAnswers } from '../../scans/compliance/own.ts';
 import { type ComplianceReport, mergeReport, rulesForBoot } from '../../scans/compliance/report.ts';
 import { type RuleResult, readAudit } from '../../scans/compliance/results.ts';
-import { scanUser, writeSeed } from '../../scans/seed.ts';
+import { type Seed, scanUser, writeSeed } from '../../scans/seed.ts';
 import { type Vm, withVm } from '../../scans/vm.ts';
 import { closureOf } from './closure.ts';
 import { damages } from './damage.ts';
@@ -205,6 +205,18 @@ async function provision(...scripts: string[]): Promise<void> {
   }
 }
 
+/** One for both boots: the second is of the same machine, which lets the same key in. */
+let seed: Seed | undefined;
+async function seedFor(): Promise<Seed> {
+  const directory = join(bench.directory, 'seed');
+  mkdirSync(directory);
+  return writeSeed({
+    directory,
+    instanceId: 'image-test',
+    files: { [seedFiles.content]: bench.content.file, [seedFiles.tailoring]: tailoring.path },
+  });
+}
+
 /**
  * Boots a qcow2 disk without changing it, and shuts the machine down in good order.
  * @returns the disk with what the machine wrote
@@ -213,12 +225,7 @@ async function boot(name: string, diskPath: string, work: (vm: Vm) => Promise<vo
   const directory = join(bench.directory, name);
   mkdirSync(directory);
   const serialLogPath = join(directory, 'console.log');
-  const seed = await writeSeed({
-    directory,
-    // The same machine, whichever boot it is.
-    instanceId: 'image-test',
-    files: { [seedFiles.content]: bench.content.file, [seedFiles.tailoring]: tailoring.path },
-  });
+  seed ??= await seedFor();
   const accelerator = await probeAccelerator(bench.base.kernel);
   const disks = [{ name: scannerDiskName, path: bench.scanner.path }];
   const options = { diskPath, directory, serialLogPath, seed, disks, accelerator, clock };
