@@ -77,7 +77,7 @@ export async function drive(
   try {
     return await looped({ ...deps, questions }, lanes, options);
   } catch (error) {
-    if (error instanceof Interrupted) await calledOff(deps, lanes);
+    if (error instanceof Interrupted || error instanceof Stuck) await calledOff(deps, lanes);
     throw error;
   } finally {
     await questions.end();
@@ -86,7 +86,7 @@ export async function drive(
 
 /** What must not go on without anybody asking the gates. */
 async function calledOff(deps: RolloutDeps, lanes: readonly Lane[]): Promise<void> {
-  // The stop has been asked for already; this is part of it.
+  // A stop has been asked for already; this is part of it.
   const hands = { ...deps, signal: new AbortController().signal };
   const open = lanes.filter(({ ending }) => ending === null);
   await Promise.all(

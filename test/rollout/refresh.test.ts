@@ -1,7 +1,7 @@
 /** Rolled by Auto Scaling's own instance refresh: started once, watched by the gates, cancelled when one fails. */
 import { describe, expect, test } from 'vitest';
 import { type Cloud, CloudError } from '../../pipeline/cloud/cloud.ts';
-import { Interrupted } from '../../pipeline/errors.ts';
+import { Interrupted, Stuck } from '../../pipeline/errors.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
 import { freshMemory } from '../../pipeline/rollout/owed.ts';
 import { decideByStrategy } from '../../pipeline/rollout/refresh.ts';
@@ -237,6 +237,24 @@ describe('a stop by hand', () => {
     expect(refreshes(fleet)).toMatchObject([{ status: 'Successful' }]);
     expect(intents(fleet)).not.toContain('cancel-refresh');
   });
+});
+
+test('a cloud that cannot be looked at any more has the refresh called off, as far as it still listens', async () => {
+  const fleet = fleetWith(byRefresh([25], 3_600_000));
+  const image = await newImage(fleet);
+  const before = fleet.snapshot();
+  const blindFrom = fleet.clock.now() + 120_000;
+  const cloud: Cloud = {
+    ...fleet.cloud,
+    async observe(...given) {
+      if (fleet.clock.now() < blindFrom) return await fleet.cloud.observe(...given);
+      throw new CloudError('DescribeAutoScalingGroups', 'Throttling', 'Rate exceeded');
+    },
+  };
+  await expect(runWave({ ...fleet.deps, cloud }, waveOf(fleet), image)).rejects.toThrow(Stuck);
+  expect(refreshes(fleet)).toMatchObject([{ status: expect.stringMatching(/^Cancell/) }]);
+  expect(await runWave(fleet.deps, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
+  expect(fleet.snapshot()).toEqual(promotedFrom(before));
 });
 
 describe('a process that dies', () => {
