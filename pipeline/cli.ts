@@ -148,12 +148,7 @@ command(policy, 'test', 'try every policy on its own examples', policyTest).argu
 const simulator = program.command('simulator').description('the simulated AWS, by itself');
 command(simulator, 'start', 'serve it on loopback until stopped, for any AWS client', simulatorStart)
   .option('--port <number>', 'port (default: any free one)')
-  .option(
-    '--fault <fault>',
-    'what goes wrong (repeatable); see below',
-    (one, all) => [...all, one],
-    [] as string[],
-  )
+  .option('--fault <fault>', 'what goes wrong (repeatable); see below', repeated, [])
   .addHelpText('after', simulatorHelp);
 
 try {

@@ -2,7 +2,7 @@
 import { parseDurationMs } from '../config/schema.ts';
 import { Failed, Refused } from '../errors.ts';
 import { duration } from '../report/html-markup.ts';
-import { type FaultOrder, faultKinds, readFault } from '../simulator/model/fault.ts';
+import { faultOf } from './fault.ts';
 import { assumptions, leastOf, type PlanOptions, surveyed } from './plan.ts';
 import type { Rehearsal } from './rehearsal.ts';
 import type { Session } from './session.ts';
@@ -34,18 +34,6 @@ export async function rehearsal(session: Session, options: RehearseOptions): Pro
     `the rehearsal ended ${result.outcome}: ${result.reason}`,
     'Nothing was changed: it ran on a copy. `drover plan` says what stands in the way of the fleet itself.',
   );
-}
-
-const example = `Give a kind (${faultKinds.join(', ')}) or a fault as JSON, e.g. '{"kind":"no-capacity","count":3}'.`;
-
-/** 'unhealthy', or a whole fault as JSON. */
-function faultOf(text: string): FaultOrder {
-  try {
-    return readFault(text.startsWith('{') ? JSON.parse(text) : { kind: text });
-  } catch (error) {
-    if (!(error instanceof Refused) && !(error instanceof SyntaxError)) throw error;
-    throw new Refused('invalid', `--fault ${text}: ${error.message}`, example, { cause: error });
-  }
 }
 
 function known(key: string, option: string, text: string | undefined): Record<string, number> {

@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { Refused } from '../errors.ts';
 import { openSimulator } from '../simulator/host.ts';
-import { type Fault, faultSchema, readFault } from '../simulator/model/fault.ts';
+import { faultSchema } from '../simulator/model/fault.ts';
 import { worldFrom } from '../simulator/world.ts';
+import { faultOf } from './fault.ts';
 import { configOf, type Session } from './session.ts';
 
 /** Below the options of `drover simulator start --help`. */
@@ -26,16 +27,6 @@ function describe({ shape }: (typeof faultSchema.options)[number]): string {
     .filter(([name]) => !['kind', 'when', 'forMs'].includes(name))
     .map(([name, schema]) => (schema.safeParse(undefined).success ? `[${name}]` : name));
   return `  ${shape.kind.value.padEnd(18)} ${names.join(' ')}`.trimEnd();
-}
-
-/** A kind alone, or a fault in JSON. */
-function faultOf(text: string): Fault {
-  try {
-    return readFault(text.startsWith('{') ? JSON.parse(text) : { kind: text });
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new Refused('invalid', `--fault ${text} is not JSON: ${error.message}`, 'Quote it for the shell.');
-  }
 }
 
 export async function simulatorStart(

@@ -1,5 +1,5 @@
 /** Columns for a terminal. A report made for people keeps within `terminalWidth`. */
-export const terminalWidth = 100;
+const terminalWidth = 100;
 
 /** Words in lines of at most `terminalWidth`, all but the first indented two more than `indent`. */
 export function wrapped(text: string, indent: string): string[] {

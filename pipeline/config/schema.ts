@@ -325,7 +325,6 @@ export const configSchema = z.strictObject({
 
 export type Config = z.output<typeof configSchema>;
 export type GateConfig = z.output<typeof gate>;
-export type HandoverConfig = z.output<typeof handover>;
 export type DrainConfig = z.output<typeof drain>;
 export type StrategyConfig = z.output<typeof strategy>;
 export type RolloutOverrides = z.output<typeof rolloutOverrides>;

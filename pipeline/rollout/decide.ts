@@ -22,7 +22,7 @@ import { outdated, standby } from './members.ts';
 import { perceive } from './perceive.ts';
 import type { Action, Assignment, Decision, Memory, Snapshot } from './state.ts';
 import { superfluous } from './surplus.ts';
-import { markKeys, tagsOf } from './tags.ts';
+import { marking, markKeys } from './tags.ts';
 import { look, sizesOf, type View } from './view.ts';
 import { movesToEven, pick } from './zones.ts';
 
@@ -33,7 +33,7 @@ export function decide(assignment: Assignment, snapshot: Snapshot, previous: Mem
   const perceived = perceive(assignment, snapshot, previous);
   const before = look(assignment, snapshot, perceived);
   const failure = failureOf(assignment, snapshot, perceived, before);
-  if (failure) return ended('failed', assignment, perceived, before, failure);
+  if (failure) return failed(assignment, perceived, before, failure);
   const doubt = doubtOf(perceived);
   if (doubt) {
     const sizes = sizesOf(assignment, before);
@@ -44,12 +44,12 @@ export function decide(assignment: Assignment, snapshot: Snapshot, previous: Mem
   const drainage = advance(assignment.spec, snapshot, going);
   // Released victims stay remembered until their work has been given back: applied() forgets them then.
   const advanced = { ...perceived, drains: { ...drainage.drains, ...released } };
-  if (drainage.failure) return ended('failed', assignment, advanced, before, drainage.failure);
+  if (drainage.failure) return failed(assignment, advanced, before, drainage.failure);
 
   const view = look(assignment, snapshot, advanced);
   const moves = unevenness(snapshot, advanced, view);
   const { handovers, actions: handing, failure: unhanded } = handOver(assignment, snapshot, advanced);
-  if (unhanded) return ended('failed', assignment, { ...advanced, handovers }, before, unhanded);
+  if (unhanded) return failed(assignment, { ...advanced, handovers }, before, unhanded);
   const canary = { ...advanced.canary, provenSince: provenSince(advanced, view, snapshot.now) };
   const memory = { ...advanced, handovers, canary, evened: advanced.evened || moves > 0 };
   const raised = Math.max(view.desired, desiredGoal(view, view.active + moves));
@@ -119,7 +119,7 @@ function setUp(
   if (!changes && suspend.length === 0 && view.active === 0) return [];
 
   const max = owed.max?.from ?? (change.max !== undefined ? group.max : null);
-  const tags = tagsOf({
+  const actions = marking(group, {
     release,
     version: goal.abandoned ?? goal.version,
     previousVersion: baseline.resolvedVersion,
@@ -129,10 +129,6 @@ function setUp(
     maxRaised: [...(owed.max?.raised ?? []), ...(change.max === undefined ? [] : [change.max])],
     suspended: [...new Set([...owed.suspended, ...suspend])],
   });
-  const actions: Action[] = [];
-  if (Object.entries(tags).some(([key, value]) => group.tags[key] !== value)) {
-    actions.push({ type: 'tag', tags, why: 'what is about to change can be undone from the tags alone' });
-  }
   if (suspend.length > 0) {
     actions.push({
       type: 'suspend',
@@ -281,12 +277,6 @@ function conclude(
   return { actions: [untag], memory: replaced, status: 'replaced', reasons, sizes };
 }
 
-function ended(
-  status: 'failed',
-  assignment: Assignment,
-  memory: Memory,
-  view: View,
-  reason: string,
-): Decision {
-  return { actions: [], memory, status, reasons: [reason], sizes: sizesOf(assignment, view) };
+function failed(assignment: Assignment, memory: Memory, view: View, reason: string): Decision {
+  return { actions: [], memory, status: 'failed', reasons: [reason], sizes: sizesOf(assignment, view) };
 }

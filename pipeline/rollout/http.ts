@@ -77,6 +77,18 @@ export const httpRequest: Http = async (request, signal) => {
   }
 };
 
+/** An address as it stands in a URL. */
+export const hostOf = (address: string): string => (address.includes(':') ? `[${address}]` : address);
+
+/** A body's JSON; null for one that is none. */
+export function jsonOf(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return null;
+  }
+}
+
 const lengthOf = (body: string) => ({ 'content-length': String(Buffer.byteLength(body)) });
 
 /** Happy Eyeballs reports all its attempts at once, with an empty message of its own. */

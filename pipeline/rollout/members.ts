@@ -3,6 +3,7 @@
  * Standby. Pure classification of one observation; no numbers are weighed here.
  */
 import type { InstanceObservation } from '../cloud/cloud.ts';
+import type { HeldPolicy } from './spec.ts';
 import type { Assignment } from './state.ts';
 
 /** On its way out of the group; Auto Scaling no longer counts it. */
@@ -33,7 +34,7 @@ export function onTrial({ goal, baseline }: Assignment, instance: InstanceObserv
 }
 
 /** What is to be done about an outdated instance that is protected or in Standby; 'replace' for all others. */
-export function held({ spec }: Assignment, instance: InstanceObservation): 'wait' | 'ignore' | 'replace' {
+export function held({ spec }: Assignment, instance: InstanceObservation): HeldPolicy {
   if (standby(instance)) return spec.standbyInstances ?? 'wait';
   if (instance.protectedFromScaleIn) return spec.protectedInstances ?? 'wait';
   return 'replace';

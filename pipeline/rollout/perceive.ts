@@ -2,7 +2,6 @@
  * Snapshot and previous memory → present memory: what became of uncertain calls, who else changed the group, who
  * passed and who died. Pure, and the first half of every decision.
  */
-
 import { consistentAfterMs, settled, sightings } from './doubts.ts';
 import { quickest } from './expect.ts';
 import { remembered } from './health.ts';

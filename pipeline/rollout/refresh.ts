@@ -17,7 +17,7 @@ import { leaving, outdated } from './members.ts';
 import { perceive } from './perceive.ts';
 import { cameToNothing, requestOf, underWay } from './refresh-request.ts';
 import type { Action, Assignment, Decision, Memory, Snapshot } from './state.ts';
-import { tagsOf } from './tags.ts';
+import { marking } from './tags.ts';
 import { look, sizesOf, type View } from './view.ts';
 
 /** A refresh was started, or may have been: the answer is lost. */
@@ -54,7 +54,7 @@ function isOf({ goal }: Assignment, { refresh: id }: Memory, refresh: RefreshObs
 }
 
 /**
- * What a stop has to call off, so that Auto Scaling does not go on replacing while no gate is asked. A resumed run
+ * What a stop has to call off (by hand, or because the cloud stays silent), so that Auto Scaling does not go on replacing while no gate is asked. A resumed run
  * starts another refresh, which leaves alone what was replaced already.
  */
 export function standDown({ goal }: Assignment, memory: Memory, { refresh }: GroupObservation): Action[] {
@@ -96,7 +96,7 @@ function delegated(assignment: Assignment, snapshot: Snapshot, previous: Memory)
 }
 
 function begin({ release, baseline, goal, spec }: Assignment, group: GroupObservation, view: View): Action[] {
-  const tags = tagsOf({
+  const marks = marking(group, {
     release,
     version: goal.version,
     previousVersion: baseline.resolvedVersion,
@@ -108,13 +108,7 @@ function begin({ release, baseline, goal, spec }: Assignment, group: GroupObserv
   });
   const request = requestOf(spec, goal.version, view);
   const why = `Auto Scaling replaces ${view.active} instances by version ${goal.version}`;
-  const marked = Object.entries(tags).every(([key, value]) => group.tags[key] === value);
-  const mark: Action = {
-    type: 'tag',
-    tags,
-    why: 'what is about to change can be undone from the tags alone',
-  };
-  return [...(marked ? [] : [mark]), { type: 'refresh', request, why }];
+  return [...marks, { type: 'refresh', request, why }];
 }
 
 /** A return begins when the refresh no longer replaces anything. */

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import type { ServiceAccess } from '../config/orchestrators.ts';
 import { reasonOf } from '../errors.ts';
-import { type Http, type HttpRequest, NoAnswer } from './http.ts';
+import { type Http, type HttpRequest, jsonOf, NoAnswer } from './http.ts';
 import { ServiceError } from './outage.ts';
 import { tokenOf } from './token.ts';
 
@@ -81,9 +81,6 @@ export function expected<T>(
   return parsed.data;
 }
 
-/** An address as it stands in a URL. */
-export const hostOf = (address: string): string => (address.includes(':') ? `[${address}]` : address);
-
 async function authority(place: string, { ca_file, server_name }: ServiceAccess) {
   const name = server_name === undefined ? {} : { servername: server_name };
   if (ca_file === undefined) return name;
@@ -91,13 +88,5 @@ async function authority(place: string, { ca_file, server_name }: ServiceAccess)
     return { ca: await readFile(ca_file, 'utf8'), ...name };
   } catch (error) {
     throw new ServiceError(`${place}: the authority cannot be read: ${reasonOf(error)}`, { cause: error });
-  }
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }

@@ -5,6 +5,7 @@
  */
 import type { GroupObservation } from '../cloud/cloud.ts';
 import { Refused } from '../errors.ts';
+import type { Action } from './state.ts';
 
 export interface Marks {
   release: string;
@@ -39,7 +40,7 @@ export const markKeys: readonly string[] = Object.values(keys);
 const raisesKept = 40;
 
 /** '-' stands for "nothing", because a tag of an earlier tick must be overwritten, not left. */
-export const tagsOf = (marks: Marks): Record<string, string> => ({
+const tagsOf = (marks: Marks): Record<string, string> => ({
   [keys.release]: marks.release,
   [keys.version]: String(marks.version),
   [keys.previousVersion]: String(marks.previousVersion),
@@ -49,6 +50,13 @@ export const tagsOf = (marks: Marks): Record<string, string> => ({
   [keys.maxRaised]: marks.maxRaised.slice(-raisesKept).join(' ') || '-',
   [keys.suspended]: marks.suspended.join(' ') || '-',
 });
+
+/** Sets the marks before the first change they tell of; nothing where they stand already. */
+export function marking({ tags }: Pick<GroupObservation, 'tags'>, marks: Marks): Action[] {
+  const wanted = tagsOf(marks);
+  if (Object.entries(wanted).every(([key, value]) => tags[key] === value)) return [];
+  return [{ type: 'tag', tags: wanted, why: 'what is about to change can be undone from the tags alone' }];
+}
 
 /**
  * The marks on a group; null when it carries none.

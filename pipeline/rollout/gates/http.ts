@@ -6,7 +6,7 @@
  * has been serving and does so has failed.
  */
 import { parseDurationMs, statusRanges } from '../../config/schema.ts';
-import { type HttpAnswer, NoAnswer } from '../http.ts';
+import { type HttpAnswer, hostOf, NoAnswer } from '../http.ts';
 import type { GateSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import type { GateContext, Subject } from './gates.ts';
@@ -23,8 +23,7 @@ export async function http(
   if (privateAddress === null) {
     return { status: 'waiting', source, reason: 'EC2 reports no private address yet' };
   }
-  const host = privateAddress.includes(':') ? `[${privateAddress}]` : privateAddress;
-  const place = `${gate.scheme}://${host}:${gate.port}${gate.path}`;
+  const place = `${gate.scheme}://${hostOf(privateAddress)}:${gate.port}${gate.path}`;
   const wrong = await send(
     {
       method: 'GET',

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { parseDurationMs } from '../../config/schema.ts';
-import { NoAnswer } from '../http.ts';
+import { jsonOf, NoAnswer } from '../http.ts';
 import type { GateSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import { tokenOf } from '../token.ts';
@@ -102,11 +102,3 @@ const limitsOf = ({ min, max }: PrometheusGate, value: number): string =>
 /** As Prometheus writes floats: "+Inf" and "-Inf" are numbers too. */
 const numberOf = (text: string): number =>
   text === '+Inf' ? Number.POSITIVE_INFINITY : text === '-Inf' ? Number.NEGATIVE_INFINITY : Number(text);
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
