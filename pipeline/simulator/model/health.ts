@@ -97,9 +97,13 @@ function failureOf(world: World, group: Group, member: Member): { reason: string
   return null;
 }
 
+/** Whether the group takes an instance for unhealthy that its target groups call so. */
+export const asksTargetGroups = ({ healthCheckType }: Group): boolean =>
+  healthCheckType.split(',').includes('ELB');
+
 /** What the group's target groups say of a member; nothing when the group does not ask them. */
 export function elbVerdicts(world: World, group: Group, member: Member): TargetHealth['state'][] {
-  if (!group.healthCheckType.split(',').includes('ELB')) return [];
+  if (!asksTargetGroups(group)) return [];
   return group.targetGroupArns.flatMap((arn) => {
     const targetGroup = world.targetGroups[arn];
     return targetGroup ? [targetHealth(world, targetGroup, member.instanceId).state] : [];

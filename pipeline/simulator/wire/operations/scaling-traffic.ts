@@ -14,6 +14,7 @@ import type {
 } from '@aws-sdk/client-auto-scaling';
 import { validationError } from '../../model/errors.ts';
 import { findGroup } from '../../model/groups.ts';
+import { asksTargetGroups } from '../../model/health.ts';
 import type { Group, World } from '../../model/state.ts';
 import { targetHealth } from '../../model/target-checks.ts';
 import { deregister, findTargetGroup, register } from '../../model/targets.ts';
@@ -65,7 +66,7 @@ export const DetachTrafficSources = (world: World, input: DetachTrafficSourcesTy
  * https://docs.aws.amazon.com/autoscaling/ec2/userguide/load-balancer-status.html
  */
 function stateOf(world: World, group: Group, arn: string): string {
-  if (!group.healthCheckType.split(',').includes('ELB')) return 'Added';
+  if (!asksTargetGroups(group)) return 'Added';
   const targetGroup = findTargetGroup(world, arn);
   const passes = Object.keys(group.members).some(
     (id) => targetHealth(world, targetGroup, id).state === 'healthy',
