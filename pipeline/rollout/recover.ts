@@ -1,6 +1,6 @@
 /**
- * Puts one group back from its marks alone, for when the journal of the release that set them is lost: the template
- * version first, so that nothing more launches from the release's, and then, by the same loop that rolls groups,
+ * Puts one group back from its marks alone, for when the journal of the release that set them is lost: an instance
+ * refresh of the release is called off and the template version set first, so that nothing more launches from the release's, and then, by the same loop that rolls groups,
  * desired (what is too many is drained and chosen by us), MaxSize, suspended processes and the marks themselves.
  *
  * It replaces no instance: those on the release's version serve on next to the others, and the next release finds
@@ -42,6 +42,7 @@ export async function recoverGroup(
   await journal.append({ type: 'group.baseline', data: found });
   await journal.append({ type: 'rollback.started', data: { groups: [name], ...request } });
   const failure =
+    (await calledOff(deps, group, restoration)) ??
     (await pinned(deps, group, restoration)) ??
     (await givenBack(deps, spec, group, restoration)) ??
     (await settled(deps, spec, restoration, found));
@@ -58,6 +59,23 @@ export async function recoverGroup(
     `group ${name} is not back as it was: ${failure}`,
     `Its marks are still there. Remove the cause, then \`drover recover ${name}\` goes on from what is there.`,
   );
+}
+
+/** @returns why it could not be done; null when it was, or need not be */
+async function calledOff(
+  deps: RolloutDeps,
+  { name }: GroupObservation,
+  { refresh, release }: Restoration,
+): Promise<string | null> {
+  if (refresh === null) return null;
+  const intent = {
+    key: nextKey(deps.journal, name, 'cancel-refresh'),
+    group: name,
+    action: 'cancel-refresh',
+    arguments: { id: refresh },
+    why: `release ${release} started it, and nobody asks the gates any more`,
+  };
+  return await refusalOf(() => recorded(deps, intent, () => deps.cloud.cancelRefresh(name)));
 }
 
 /** @returns why it could not be done; null when it was, or need not be */

@@ -50,7 +50,7 @@ export function decideByStrategy(assignment: Assignment, snapshot: Snapshot, pre
 function isOf({ goal }: Assignment, { refresh: id }: Memory, refresh: RefreshObservation | null): boolean {
   if (refresh === null || id !== null) return refresh?.id === id;
   const version = goal.kind === 'return' ? goal.abandoned : goal.version;
-  return refresh.version === version && !cameToNothing(refresh);
+  return version !== null && refresh.version === version && !cameToNothing(refresh);
 }
 
 /**

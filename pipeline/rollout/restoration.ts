@@ -6,6 +6,7 @@ import type { GroupObservation } from '../cloud/cloud.ts';
 import { Refused } from '../errors.ts';
 import { drainOf } from './drains/drains.ts';
 import { counted } from './members.ts';
+import { underWay } from './refresh-request.ts';
 import type { DrainSpec } from './spec.ts';
 import type { Owed } from './state.ts';
 import { type Marks, marksOf } from './tags.ts';
@@ -18,6 +19,8 @@ export interface Restoration {
   /** The numbered template version the group will be pinned to, and whether it has to be set. */
   version: number;
   isPinned: boolean;
+  /** The release's instance refresh, still under way; null when there is none. */
+  refresh: string | null;
   /** What the engine would remember, had it the journal. */
   owed: Owed;
   /** In service and taken off a target group: they were being drained. The first of them are the surplus. */
@@ -31,6 +34,7 @@ export interface Restoration {
 
 /**
  * Null when the group carries no marks.
+ * @param group with its newest instance refresh
  * @throws Refused 'invalid' for marks that are incomplete, and when the group no longer has a numbered version
  */
 export function restorationOf(group: GroupObservation, drain: readonly DrainSpec[]): Restoration | null {
@@ -47,7 +51,11 @@ export function restorationOf(group: GroupObservation, drain: readonly DrainSpec
   const marked = others.filter((spec) => drainOf(spec).marksItself).map(({ type }) => type);
   const unmarked = others.filter((spec) => !drainOf(spec).marksItself).map(({ type }) => type);
 
+  const { refresh } = group;
+  const isGoingOn = refresh && refresh.version === marks.version && underWay.has(refresh.status);
+
   const undone = [
+    isGoingOn && `instance refresh ${refresh.id} (${refresh.percent} %): cancelled`,
     version !== Number(group.template!.version) && `template version ${group.template!.version} → ${version}`,
     surplus > 0 && `desired ${group.desired} → ${wanted}: ${surplus} drained and terminated`,
     max !== null && `MaxSize ${group.max} → ${max}`,
@@ -55,7 +63,7 @@ export function restorationOf(group: GroupObservation, drain: readonly DrainSpec
     back.length > 0 && `registered with the load balancer again: ${back.join(', ')}`,
     marked.length > 0 && `given back where a release has drained it: ${marked.join(', ')}`,
     'the marks are removed',
-  ].filter((sentence) => sentence !== false);
+  ].filter((sentence) => typeof sentence === 'string');
   const left = [
     version !== marks.previousVersion &&
       `template version ${version}: somebody set it after the release (${marks.previousVersion} before it)`,
@@ -75,6 +83,7 @@ export function restorationOf(group: GroupObservation, drain: readonly DrainSpec
     abandoned: marks.version,
     version,
     isPinned: version === Number(group.template!.version),
+    refresh: isGoingOn ? refresh.id : null,
     owed: {
       wanted,
       expected: group.desired,

@@ -50,7 +50,8 @@ async function look({ config, root, cloud, clock }: Looking, group: string) {
   }
   const [observed] = await cloud.observe([group], clock.now());
   if (!observed) throw missingGroup(group, spec.environment, spec.wave);
-  return { spec, observed, restoration: restorationOf(observed, spec.drain) };
+  const refresh = (await cloud.newestRefreshes([group]))[group] ?? null;
+  return { spec, observed, restoration: restorationOf({ ...observed, refresh }, spec.drain) };
 }
 
 const reportOf = (

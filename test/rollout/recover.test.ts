@@ -27,7 +27,8 @@ const owingFleet = (specs: Parameters<typeof fleetOf>[1] = {}) =>
 
 async function recovered(fleet: Fleet, deps: RolloutDeps) {
   const [group] = await fleet.cloud.observe(['web'], 0);
-  const restoration = restorationOf(group!, drain);
+  const { web: refresh } = await fleet.cloud.newestRefreshes(['web']);
+  const restoration = restorationOf({ ...group!, refresh: refresh! }, drain);
   if (!restoration) return null;
   return {
     restoration,
@@ -66,6 +67,26 @@ async function killed(when: When, nth: number, work: 'rollout' | 'rollback') {
   await fleet.clock.sleep(deadForMs);
   return { fleet, before };
 }
+
+test('an instance refresh of the lost release is called off, so that it does not go on after the recovery', async () => {
+  const strategy = { type: 'instance-refresh' as const, checkpoints: [25], checkpointSoakMs: 3_600_000 };
+  const fleet = owingFleet({ specs: { web: { strategy } } });
+  const before = settingsOf(fleet);
+  const startRefresh: Fleet['cloud']['startRefresh'] = async (...given) => {
+    await fleet.cloud.startRefresh(...given);
+    throw new Error('killed');
+  };
+  const deps = { ...fleet.deps, cloud: { ...fleet.cloud, startRefresh } };
+  await expect(runWave(deps, waveOf(fleet), await newImage(fleet))).rejects.toThrow('killed');
+  await fleet.clock.sleep(deadForMs);
+  const report = await recovered(fleet, withoutJournal(fleet));
+  expect(report?.restoration.undone).toContainEqual(
+    expect.stringMatching(/^instance refresh \S+ .*: cancelled$/),
+  );
+  expect(settingsOf(fleet)).toEqual(before);
+  const { web: refresh } = await fleet.cloud.newestRefreshes(['web']);
+  expect(refresh?.status).toMatch(/^Cancell/);
+});
 
 describe.each<When>(['before the call', 'after the call'])('of a process that died %s', (when) => {
   test.each(['rollout', 'rollback'] as const)(
