@@ -54,7 +54,9 @@ interface Watch {
   disturbedAt: number;
   /** Desired was last lowered by somebody else: whom Auto Scaling takes then is their doing. */
   loweredByOthers: boolean;
-  /** AZRebalance has launched at that time, and takes one for it as soon as that is in service. */
+  /** AZRebalance has launched one, by the last look, and takes another for it as soon as that is in service. */
+  rebalances: boolean;
+  /** When it was last about to. */
   rebalancedAt: number;
 }
 
@@ -82,6 +84,7 @@ export function createSafety(
           drainedSince: new Map(),
           disturbedAt: Number.NEGATIVE_INFINITY,
           loweredByOthers: false,
+          rebalances: false,
           rebalancedAt: Number.NEGATIVE_INFINITY,
         },
       ];
@@ -101,9 +104,12 @@ export function createSafety(
     const serving = new Set(servingIn(world, group).map(({ instanceId }) => instanceId));
     const lost = [...watch.serving].filter((id) => !serving.has(id));
     const members = Object.values(group.members);
+    const rebalances = members.some(({ rebalancing }) => rebalancing);
+    // Nothing need have happened between the last look and its coming into service.
+    if (rebalances || watch.rebalances) watch.rebalancedAt = world.now;
+    watch.rebalances = rebalances;
     const byOthers = lost.filter((id) => !watch.touched.has(id) && isOthers(watch, group.members[id]));
     watch.serving = serving;
-    if (members.some(({ rebalancing }) => rebalancing)) watch.rebalancedAt = world.now;
     if (byOthers.length > 0) watch.disturbedAt = world.now;
     const ours = lost.filter((id) => !byOthers.includes(id));
     if (serving.size < watch.least && ours.length > 0 && known(watch)) {
