@@ -172,7 +172,7 @@ export async function checkContents(
   budget: Budget,
   changes: PackageChanges | null,
 ): Promise<Finding> {
-  const { unexpectedSetuid, over } = excessOf(contents, budget);
+  const { usedMib, unexpectedSetuid, over } = excessOf(contents, budget);
   const report: ContentsReport = {
     schema: 'drover/contents@1',
     ...contents,
@@ -180,7 +180,6 @@ export async function checkContents(
     unexpectedSetuid,
     changes,
   };
-  const usedMib = Math.ceil(contents.usedBytes / 1024 ** 2);
   const excess = [
     ...over,
     ...unexpectedSetuid.map((path) => `${path} runs with its owner's rights and is not in the budget`),

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { parseYaml, readText } from '../pipeline/config/load.ts';
 import { Refused } from '../pipeline/errors.ts';
 import type { PackageChanges } from './changes.ts';
+import { linesOf } from './text.ts';
 
 export interface Contents {
   packages: number;
@@ -55,20 +56,19 @@ export async function measure(root: string, packages: number): Promise<Contents>
   return { packages, usedBytes: (blocks - bfree) * bsize, setuid: linesOf(stdout).sort() };
 }
 
-export const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '');
-
 export interface Excess {
+  /** Mebibytes in use, rounded up, as the budget counts them. */
+  usedMib: number;
   /** Set-ID files the budget does not name. */
   unexpectedSetuid: string[];
   /** One sentence for each figure over its budget. */
   over: string[];
 }
 
-const mib = 1024 ** 2;
-
 export function excessOf({ packages, usedBytes, setuid }: Contents, budget: Budget): Excess {
-  const usedMib = Math.ceil(usedBytes / mib);
+  const usedMib = Math.ceil(usedBytes / 1024 ** 2);
   return {
+    usedMib,
     unexpectedSetuid: setuid.filter((path) => !budget.setuid.includes(path)),
     over: [
       ...(packages > budget.packages ? [`${packages} packages, ${budget.packages} are budgeted`] : []),

@@ -1,10 +1,10 @@
 /**
  * What a build may leave behind and an image must not carry: keys, credentials, identities, accounts, passwords,
- * histories.
- * Every instance of the image would share them. Reads the mounted disk; removes nothing.
+ * histories. Every instance of the image would share them. Reads the mounted disk; removes nothing.
  */
 import { type Dirent, promises as fs } from 'node:fs';
 import { join } from 'node:path';
+import { linesOf } from './text.ts';
 
 export interface Leftover {
   /** In the image. */
@@ -78,14 +78,14 @@ async function identity(root: string, path: string): Promise<Leftover[]> {
 
 /** Accounts in the range for people (login.defs(5), UID_MIN and UID_MAX of Debian). */
 async function accounts(root: string): Promise<Leftover[]> {
-  return lines(await read(root, '/etc/passwd'))
+  return linesOf(await read(root, '/etc/passwd'))
     .map((line) => line.split(':'))
     .filter(([, , uid]) => Number(uid) >= 1000 && Number(uid) < 60_000)
     .map(([name]) => ({ path: '/etc/passwd', what: `account '${name}'` }));
 }
 
 async function passwords(root: string): Promise<Leftover[]> {
-  return lines(await read(root, '/etc/shadow'))
+  return linesOf(await read(root, '/etc/shadow'))
     .map((line) => line.split(':'))
     .filter(([, hash]) => hash === '' || /^\$|^_|^[./0-9A-Za-z]{13}$/.test(hash ?? ''))
     .map(([name, hash]) => ({
@@ -99,13 +99,11 @@ async function privileges(root: string): Promise<Leftover[]> {
   const found = await Promise.all(
     files.map(async ({ name }) => {
       const path = `/etc/sudoers.d/${name}`;
-      return lines(await read(root, path)).some((line) => /^[^#].*NOPASSWD/.test(line)) ? [path] : [];
+      return linesOf(await read(root, path)).some((line) => /^[^#].*NOPASSWD/.test(line)) ? [path] : [];
     }),
   );
   return found.flat().map((path) => ({ path, what: 'sudo without a password' }));
 }
-
-const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
 const absent = (error: NodeJS.ErrnoException): null => {
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;

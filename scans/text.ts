@@ -1,6 +1,9 @@
-/** Text of consoles and logs, made fit to show. */
+/** Text of tools, consoles and logs, as lines to read or fit to show. */
 import { readFile } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
+
+/** The lines that hold something. */
+export const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
 /** A console's or log's last line that says something, without control characters; '' for none yet. */
 export const lastLine = (text: string): string =>

@@ -21,12 +21,13 @@ import {
 } from '../checks.ts';
 import { judgeAnswers } from '../compliance/own.ts';
 import { type RawAudit, readAudit } from '../compliance/results.ts';
-import { type Contents, linesOf } from '../contents.ts';
+import type { Contents } from '../contents.ts';
 import { dpkgInventory } from '../inventory.ts';
 import type { Check } from '../judge.ts';
 import { allSettled, type Outcome, outcomeOf, unwrap } from '../outcome.ts';
 import { conductScan, type ScanRequest } from '../request.ts';
 import { parseRpmList, reportOfAdvisories } from '../rpm.ts';
+import { linesOf } from '../text.ts';
 import { type CheckContext, type Finding, verdictOf, writeArtifact } from '../verdict.ts';
 import {
   type Archive,

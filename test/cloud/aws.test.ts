@@ -5,10 +5,11 @@ import { describe, expect, test } from 'vitest';
 import { createAwsCloud } from '../../pipeline/cloud/aws/cloud.ts';
 import { CloudError } from '../../pipeline/cloud/cloud.ts';
 import { Refused } from '../../pipeline/errors.ts';
+import { servingIn } from '../../pipeline/simulator/capacity.ts';
 import { createInMemoryHandler } from '../../pipeline/simulator/in-memory.ts';
 import { setDesired } from '../../pipeline/simulator/model/groups.ts';
 import type { Simulator } from '../../pipeline/simulator/simulator.ts';
-import { type Fleet, fleetOf, newImage, servingIn } from '../rollout/fleet.ts';
+import { type Fleet, fleetOf, newImage } from '../rollout/fleet.ts';
 
 const settings = {
   provider: 'simulator' as const,

@@ -14,9 +14,10 @@ import { type Http, NoAnswer } from '../../pipeline/rollout/http.ts';
 import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
 import type { GroupSpec, WaveSpec } from '../../pipeline/rollout/spec.ts';
 import { surgeOf, unavailableOf } from '../../pipeline/rollout/view.ts';
-import { probe, works } from '../../pipeline/simulator/model/behaviour.ts';
+import { servingIn } from '../../pipeline/simulator/capacity.ts';
+import { probe } from '../../pipeline/simulator/model/behaviour.ts';
 import { counts } from '../../pipeline/simulator/model/lifecycle.ts';
-import type { Group, Member, World } from '../../pipeline/simulator/model/state.ts';
+import type { Group, World } from '../../pipeline/simulator/model/state.ts';
 import { createSimulator, type Simulator } from '../../pipeline/simulator/simulator.ts';
 import { type VirtualClock, virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { worldFrom } from '../../pipeline/simulator/world.ts';
@@ -194,20 +195,6 @@ export async function newImage(fleet: Fleet): Promise<{ id: string; name: string
 }
 
 export const staying = counts;
-
-/** Really serving: in service, working, and receiving traffic from every target group. */
-export const servingIn = (world: World, group: Group): Member[] =>
-  Object.values(group.members).filter((member) => {
-    const instance = world.instances[member.instanceId];
-    return (
-      instance !== undefined &&
-      member.lifecycle === 'InService' &&
-      works(world, instance) &&
-      group.targetGroupArns.every(
-        (arn) => world.targetGroups[arn]!.targets[member.instanceId]?.state === 'healthy',
-      )
-    );
-  });
 
 /** What a rollback must restore exactly, whatever instances there are now. */
 const settings = (group: Group): unknown => ({

@@ -7,10 +7,11 @@ import { type RolloutDeps, runWave } from '../../pipeline/rollout/engine.ts';
 import { recoverGroup } from '../../pipeline/rollout/recover.ts';
 import { restorationOf } from '../../pipeline/rollout/restoration.ts';
 import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
+import { servingIn } from '../../pipeline/simulator/capacity.ts';
 import { injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { setDesired, updateGroup } from '../../pipeline/simulator/model/groups.ts';
 import { atEveryPoint, deadForMs, dyingDeps, Killed, type When } from './dying.ts';
-import { type Fleet, fleetOf, newImage, servingIn, waveOf } from './fleet.ts';
+import { type Fleet, fleetOf, newImage, waveOf } from './fleet.ts';
 
 const request = { reason: 'the disk is gone', actor: 'test' };
 const drain = [{ type: 'target-group', deadlineMs: 300_000, on_deadline: 'fail' }] as const;

@@ -10,10 +10,10 @@
 import type { Cloud, GroupChange } from '../../pipeline/cloud/cloud.ts';
 import type { Journal } from '../../pipeline/journal/records.ts';
 import type { Allowance, GroupSpec } from '../../pipeline/rollout/spec.ts';
+import { servingIn } from '../../pipeline/simulator/capacity.ts';
 import { works } from '../../pipeline/simulator/model/behaviour.ts';
 import { counts } from '../../pipeline/simulator/model/lifecycle.ts';
 import type { Group, Member, World } from '../../pipeline/simulator/model/state.ts';
-import { servingIn } from '../rollout/fleet.ts';
 import { templateOf } from './account.ts';
 import { wrapped } from './death.ts';
 
