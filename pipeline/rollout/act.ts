@@ -8,10 +8,10 @@ import { type Cloud, CloudError, type GroupObservation } from '../cloud/cloud.ts
 import { reasonOf } from '../errors.ts';
 import type { EntryOf, Journal } from '../journal/records.ts';
 import type { JsonObject } from '../json.ts';
-import { doubted } from './doubts.ts';
+import { doubted } from './decision/doubts.ts';
+import { applied } from './decision/owed.ts';
 import { drainOf } from './drains/drains.ts';
-import type { Http } from './http.ts';
-import { applied } from './owed.ts';
+import type { Http } from './services/http.ts';
 import type { Action, Assignment, Memory } from './state.ts';
 
 export interface Hands {

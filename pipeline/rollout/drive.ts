@@ -8,15 +8,15 @@ import { Interrupted, Refused, reasonOf, Stuck } from '../errors.ts';
 import type { Journal } from '../journal/records.ts';
 import type { Progress } from '../report/progress.ts';
 import { act, recordResolved } from './act.ts';
-import { expectedInMs } from './expect.ts';
+import { expectedInMs } from './decision/expect.ts';
+import { assertSafe } from './decision/invariants.ts';
+import { decideByStrategy, standDown, watchesRefresh } from './decision/refresh.ts';
 import { readAlarms } from './gates/alarms.ts';
-import type { Http } from './http.ts';
-import { assertSafe } from './invariants.ts';
 import { delayMs, firstPace, nextPace, type Pace } from './pace.ts';
 import { createQuestions, type Questions } from './questions.ts';
-import { decideByStrategy, standDown, watchesRefresh } from './refresh.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { type Eyes, see } from './see.ts';
+import type { Http } from './services/http.ts';
 import type { Assignment, Decision, Memory, Snapshot } from './state.ts';
 
 export interface RolloutDeps {

@@ -6,14 +6,14 @@
 import { CloudError, type GroupObservation } from '../cloud/cloud.ts';
 import type { GroupBaseline, JournalRecord } from '../journal/records.ts';
 import { baselineOf, missingGroup } from './baseline.ts';
+import { refusalLimit } from './decision/failure.ts';
+import { requireHook } from './decision/handover.ts';
+import { freshMemory } from './decision/owed.ts';
+import { requireDelegable } from './decision/refresh-request.ts';
 import { drive, type Ending, type RolloutDeps, rest } from './drive.ts';
-import { refusalLimit } from './failure.ts';
 import { withSteps } from './group-steps.ts';
-import { requireHook } from './handover.ts';
-import { freshMemory } from './owed.ts';
 import { firstPace, nextPace } from './pace.ts';
 import { recalled } from './recall.ts';
-import { requireDelegable } from './refresh-request.ts';
 import type { WaveSpec } from './spec.ts';
 import type { Assignment } from './state.ts';
 import { refuseForeign } from './tags.ts';

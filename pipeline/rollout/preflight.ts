@@ -6,14 +6,14 @@ import type { Clock } from '../clock.ts';
 import type { Cloud, GroupObservation, InstanceObservation } from '../cloud/cloud.ts';
 import { Refused } from '../errors.ts';
 import { baselineOf, missingGroup, withoutTemplate } from './baseline.ts';
-import { requireHook } from './handover.ts';
-import { drainNotices, gateNotices } from './kubernetes/preflight.ts';
-import { counted, leaving, standby, warmed } from './members.ts';
+import { requireHook } from './decision/handover.ts';
+import { counted, leaving, standby, warmed } from './decision/members.ts';
+import { requireDelegable, underWay } from './decision/refresh-request.ts';
+import { surgeOf, unavailableOf } from './decision/view.ts';
 import { leastMs, type Pacing, pacingOf } from './pacing.ts';
-import { requireDelegable, underWay } from './refresh-request.ts';
+import { drainNotices, gateNotices } from './services/kubernetes/preflight.ts';
 import type { GroupSpec, WaveSpec } from './spec.ts';
 import { holderOf } from './tags.ts';
-import { surgeOf, unavailableOf } from './view.ts';
 
 export interface GroupPlan {
   environment: 'staging' | 'production';

@@ -1,7 +1,7 @@
 /** From the journal of another process to the memory this one goes on with. Pure. */
 import type { JournalRecord } from '../journal/records.ts';
-import { doubted } from './doubts.ts';
-import { applied } from './owed.ts';
+import { doubted } from './decision/doubts.ts';
+import { applied } from './decision/owed.ts';
 import type { Action, Memory } from './state.ts';
 
 /**

@@ -3,9 +3,9 @@
  */
 import type { Journal } from '../journal/records.ts';
 import type { Progress } from '../report/progress.ts';
-import { onTrial } from './members.ts';
+import { onTrial } from './decision/members.ts';
+import { describe } from './decision/view.ts';
 import type { Answer, Assignment, Decision, Snapshot } from './state.ts';
-import { describe } from './view.ts';
 
 export interface Reporter {
   /** @returns whether there was anything new */

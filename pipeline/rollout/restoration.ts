@@ -4,9 +4,9 @@
  */
 import type { GroupObservation } from '../cloud/cloud.ts';
 import { Refused } from '../errors.ts';
+import { counted } from './decision/members.ts';
+import { underWay } from './decision/refresh-request.ts';
 import { drainOf } from './drains/drains.ts';
-import { counted } from './members.ts';
-import { underWay } from './refresh-request.ts';
 import type { DrainSpec } from './spec.ts';
 import type { Owed } from './state.ts';
 import { type Marks, marksOf } from './tags.ts';

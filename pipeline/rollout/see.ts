@@ -5,15 +5,15 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Cloud, GroupObservation, InstanceObservation } from '../cloud/cloud.ts';
+import { waitsBehindHook } from './decision/handover.ts';
+import { counted, onTrial } from './decision/members.ts';
 import { drainOf } from './drains/drains.ts';
 import type { AlarmReading } from './gates/alarms.ts';
 import { askInTurn, askObserved, combined, questionsOf, standingOf } from './gates/gates.ts';
 import { askGroup } from './gates/group.ts';
 import { inService } from './gates/in-service.ts';
-import { waitsBehindHook } from './handover.ts';
-import type { Http } from './http.ts';
-import { counted, onTrial } from './members.ts';
 import type { Questions, Reply } from './questions.ts';
+import type { Http } from './services/http.ts';
 import type { DrainSpec } from './spec.ts';
 import type { Answer, Assignment, Memory, Snapshot } from './state.ts';
 

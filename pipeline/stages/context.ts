@@ -12,7 +12,7 @@ import type { Journal, StageName } from '../journal/records.ts';
 import { releaseDirectory } from '../journal/releases.ts';
 import type { ReleaseState } from '../journal/state.ts';
 import type { Progress } from '../report/progress.ts';
-import type { Http } from '../rollout/http.ts';
+import type { Http } from '../rollout/services/http.ts';
 
 export interface ReleaseContext {
   config: Config;

@@ -96,9 +96,15 @@ test('rooms do not read the time or set timers themselves', () => {
   expect(offenders).toEqual([]);
 });
 
-test('decide, the judge and the waves planner are pure: no await, no SDK, no file, no process', () => {
-  for (const file of ['pipeline/rollout/decide.ts', 'scans/judge.ts', 'pipeline/fleet/waves.ts']) {
+test('decisions, the judge and the waves planner are pure: no await, no SDK, no file, no process', () => {
+  const decisions = sources.filter((file) => file.startsWith('pipeline/rollout/decision/'));
+  for (const file of [...decisions, 'scans/judge.ts', 'pipeline/fleet/waves.ts']) {
     const text = readFileSync(join(root, file), 'utf8');
     expect(text, file).not.toMatch(/\bawait\b|\basync\b|from 'node:(fs|child_process|net|http)|\bprocess\./);
   }
+});
+
+test('a decision knows the nouns of a rollout and nothing of how it is carried out', () => {
+  const outside = /^pipeline\/rollout\/(?!decision\/|(state|spec|tags)\.ts$)/;
+  expect(violations(/^pipeline\/rollout\/decision\//, outside)).toEqual([]);
 });

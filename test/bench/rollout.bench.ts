@@ -10,9 +10,9 @@
 import { createAwsCloud } from '../../pipeline/cloud/aws/cloud.ts';
 import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
 import { silent } from '../../pipeline/report/progress.ts';
+import { surgeOf } from '../../pipeline/rollout/decision/view.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
 import type { Allowance } from '../../pipeline/rollout/spec.ts';
-import { surgeOf } from '../../pipeline/rollout/view.ts';
 import { defaultSpec } from '../rollout/fleet.ts';
 import * as peers from './peers.ts';
 import { group, type Measurement, type Stage, stageOf } from './stage.ts';

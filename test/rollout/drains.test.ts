@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Cloud, InstanceObservation, TargetObservation } from '../../pipeline/cloud/cloud.ts';
 import { type Drain, drainOf } from '../../pipeline/rollout/drains/drains.ts';
-import { httpRequest } from '../../pipeline/rollout/http.ts';
+import { httpRequest } from '../../pipeline/rollout/services/http.ts';
 import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { group, instance } from './group.ts';
 

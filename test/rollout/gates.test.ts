@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import { askInTurn, askObserved, questionsOf, type Subject } from '../../pipeline/rollout/gates/gates.ts';
-import { httpRequest } from '../../pipeline/rollout/http.ts';
+import { httpRequest } from '../../pipeline/rollout/services/http.ts';
 import type { GateSpec } from '../../pipeline/rollout/spec.ts';
 import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { instance, targetGroup } from './group.ts';

@@ -10,7 +10,7 @@ import { runWave } from '../../pipeline/rollout/engine.ts';
 import { alarms, readAlarms } from '../../pipeline/rollout/gates/alarms.ts';
 import { combined } from '../../pipeline/rollout/gates/gates.ts';
 import { prometheus } from '../../pipeline/rollout/gates/prometheus.ts';
-import { type Http, type HttpRequest, NoAnswer } from '../../pipeline/rollout/http.ts';
+import { type Http, type HttpRequest, NoAnswer } from '../../pipeline/rollout/services/http.ts';
 import type { GateSpec } from '../../pipeline/rollout/spec.ts';
 import { fleetOf, newImage, promotedFrom, recordsOf, rolledBack, waveOf } from './fleet.ts';
 

@@ -1,10 +1,10 @@
 /** Hand-made snapshots for the pure parts: a group in two zones, as it looks while nothing is wrong. */
 import type { GroupObservation, InstanceObservation } from '../../pipeline/cloud/cloud.ts';
-import { decide } from '../../pipeline/rollout/decide.ts';
+import { decide } from '../../pipeline/rollout/decision/decide.ts';
+import { assertSafe } from '../../pipeline/rollout/decision/invariants.ts';
+import { counted } from '../../pipeline/rollout/decision/members.ts';
+import { freshMemory } from '../../pipeline/rollout/decision/owed.ts';
 import { askObserved } from '../../pipeline/rollout/gates/gates.ts';
-import { assertSafe } from '../../pipeline/rollout/invariants.ts';
-import { counted } from '../../pipeline/rollout/members.ts';
-import { freshMemory } from '../../pipeline/rollout/owed.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
 import type { Action, Answer, Assignment, Decision, Memory, Snapshot } from '../../pipeline/rollout/state.ts';
 import { defaultSpec } from './fleet.ts';

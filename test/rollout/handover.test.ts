@@ -1,7 +1,7 @@
 /** Instances behind a termination hook: kept waiting while their work goes on, let go when it has ended. */
 import { describe, expect, test } from 'vitest';
 import { runWave } from '../../pipeline/rollout/engine.ts';
-import type { Http } from '../../pipeline/rollout/http.ts';
+import type { Http } from '../../pipeline/rollout/services/http.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
 import type { Answer } from '../../pipeline/rollout/state.ts';
 import { putHook } from '../../pipeline/simulator/model/hooks.ts';

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Cloud, InstanceObservation } from '../../pipeline/cloud/cloud.ts';
 import { configSchema } from '../../pipeline/config/schema.ts';
 import { askInTurn, questionsOf } from '../../pipeline/rollout/gates/gates.ts';
-import { type Http, type HttpRequest, NoAnswer } from '../../pipeline/rollout/http.ts';
+import { type Http, type HttpRequest, NoAnswer } from '../../pipeline/rollout/services/http.ts';
 import type { GateSpec } from '../../pipeline/rollout/spec.ts';
 import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { instance } from './group.ts';

@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import { CloudError } from '../../pipeline/cloud/cloud.ts';
 import { httpHook } from '../../pipeline/rollout/drains/http-hook.ts';
-import { type Http, type HttpRequest, NoAnswer } from '../../pipeline/rollout/http.ts';
+import { type Http, type HttpRequest, NoAnswer } from '../../pipeline/rollout/services/http.ts';
 import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { group, instance } from './group.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import { kubernetes } from '../../pipeline/rollout/drains/kubernetes.ts';
-import { httpRequest } from '../../pipeline/rollout/http.ts';
+import { httpRequest } from '../../pipeline/rollout/services/http.ts';
 import type { DrainSpec } from '../../pipeline/rollout/spec.ts';
 import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import {

@@ -2,7 +2,7 @@ import type { V1DaemonSet, V1LabelSelector, V1Node } from '@kubernetes/client-no
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import { kubernetes } from '../../pipeline/rollout/gates/kubernetes.ts';
-import { selects, wants } from '../../pipeline/rollout/kubernetes/selectors.ts';
+import { selects, wants } from '../../pipeline/rollout/services/kubernetes/selectors.ts';
 import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import {
   type ApiServer,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { requestOf } from '../../pipeline/rollout/decision/refresh-request.ts';
 import { preflight } from '../../pipeline/rollout/preflight.ts';
-import { requestOf } from '../../pipeline/rollout/refresh-request.ts';
 import { suspend, updateGroup } from '../../pipeline/simulator/model/groups.ts';
 import { setChecks } from '../../pipeline/simulator/model/instances.ts';
 import { type Fleet, fleetOf, newImage, waveOf } from './fleet.ts';

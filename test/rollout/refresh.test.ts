@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { type Cloud, CloudError } from '../../pipeline/cloud/cloud.ts';
 import { Interrupted, Stuck } from '../../pipeline/errors.ts';
+import { freshMemory } from '../../pipeline/rollout/decision/owed.ts';
+import { decideByStrategy } from '../../pipeline/rollout/decision/refresh.ts';
+import { requestOf } from '../../pipeline/rollout/decision/refresh-request.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
-import { freshMemory } from '../../pipeline/rollout/owed.ts';
-import { decideByStrategy } from '../../pipeline/rollout/refresh.ts';
-import { requestOf } from '../../pipeline/rollout/refresh-request.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
 import { injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { refreshesOf } from '../../pipeline/simulator/model/refresh-state.ts';

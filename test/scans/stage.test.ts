@@ -11,7 +11,7 @@ import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
 import { releaseDirectory } from '../../pipeline/journal/releases.ts';
 import { sha256 } from '../../pipeline/json.ts';
 import { silent } from '../../pipeline/report/progress.ts';
-import { httpRequest } from '../../pipeline/rollout/http.ts';
+import { httpRequest } from '../../pipeline/rollout/services/http.ts';
 import type { ReleaseContext } from '../../pipeline/stages/context.ts';
 import { scan } from '../../pipeline/stages/scan.ts';
 

@@ -8,7 +8,7 @@ export const mutants: readonly Mutant[] = [
   // Capacity.
   {
     name: 'drains one more than may be spared',
-    file: 'rollout/decide.ts',
+    file: 'rollout/decision/decide.ts',
     find: 'Math.max(0, view.serving.length - view.floor - leavingSoon)',
     replace: 'Math.max(0, view.serving.length - view.floor - leavingSoon + 1)',
   },
@@ -26,25 +26,25 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'counts a drained victim as serving',
-    file: 'rollout/health.ts',
+    file: 'rollout/decision/health.ts',
     find: "if (instance.lifecycle !== 'InService' || memory.drains[instance.id]) return false;",
     replace: "if (instance.lifecycle !== 'InService') return false;",
   },
   {
     name: 'rounds what may be unavailable up',
-    file: 'rollout/view.ts',
+    file: 'rollout/decision/view.ts',
     find: 'Math.floor(unavailable.fraction * desired)',
     replace: 'Math.ceil(unavailable.fraction * desired)',
   },
   {
     name: 'raises desired by one too many',
-    file: 'rollout/decide.ts',
+    file: 'rollout/decision/decide.ts',
     find: 'view.wanted + Math.min(view.surge, active)',
     replace: 'view.wanted + Math.min(view.surge + 1, active)',
   },
   {
     name: 'never decrements',
-    file: 'rollout/decide.ts',
+    file: 'rollout/decision/decide.ts',
     find: 'action(removed, true,',
     replace: 'action(removed, false,',
   },
@@ -57,26 +57,26 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'lets a drain that is late go, whatever its policy',
-    file: 'rollout/drainage.ts',
+    file: 'rollout/decision/drainage.ts',
     find: "case 'skip':",
     replace: "case 'fail':\n    case 'skip':",
   },
   {
     name: 'does not wait for the deadline of a drain',
-    file: 'rollout/drainage.ts',
+    file: 'rollout/decision/drainage.ts',
     find: 'now - current.since >= drain.deadlineMs',
     replace: 'now - current.since >= drain.deadlineMs / 10',
   },
   // Who is held back.
   {
     name: 'replaces protected instances',
-    file: 'rollout/members.ts',
+    file: 'rollout/decision/members.ts',
     find: "if (instance.protectedFromScaleIn) return spec.protectedInstances ?? 'wait';",
     replace: '',
   },
   {
     name: 'replaces instances in Standby',
-    file: 'rollout/members.ts',
+    file: 'rollout/decision/members.ts',
     find: "if (standby(instance)) return spec.standbyInstances ?? 'wait';",
     replace: '',
   },
@@ -96,32 +96,32 @@ export const mutants: readonly Mutant[] = [
   // Giving back.
   {
     name: 'leaves MaxSize raised',
-    file: 'rollout/decide.ts',
+    file: 'rollout/decision/decide.ts',
     find: 'if (owed.max && view.desired <= owed.max.from) {',
     replace: 'if (owed.max && false) {',
   },
   {
     name: 'leaves AZRebalance suspended',
-    file: 'rollout/decide.ts',
+    file: 'rollout/decision/decide.ts',
     find: 'if (owed.suspended.length > 0) {',
     replace: 'if (owed.suspended.length > 1) {',
   },
   {
     name: 'suspends what an operator has suspended, and resumes it',
-    file: 'rollout/decide.ts',
+    file: 'rollout/decision/decide.ts',
     find: 'group.zones.length > 1 && !group.suspendedProcesses.includes(rebalance)',
     replace: 'group.zones.length > 1 && !owed.suspended.includes(rebalance)',
   },
   {
     name: 'leaves its marks behind',
-    file: 'rollout/decide.ts',
+    file: 'rollout/decision/decide.ts',
     find: 'if (!memory.owed.tagged) return',
     replace: 'if (memory.owed.tagged || true) return',
   },
   // What others want, and what reads may be trusted with.
   {
     name: 'insists on the desired of the beginning',
-    file: 'rollout/perceive.ts',
+    file: 'rollout/decision/perceive.ts',
     find: 'wanted: Math.min(to, limit), expected: to',
     replace: 'expected: to',
   },

@@ -2,7 +2,7 @@
  * Runs a command of the user's until it exits 0; 75 means not yet, anything else that the drain failed. The command
  * is run again and again, so it must be idempotent; there is no command to undo it with, so aborting does nothing.
  */
-import { runCommand } from '../command.ts';
+import { runCommand } from '../services/command.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { AskedDrain } from './drains.ts';
 

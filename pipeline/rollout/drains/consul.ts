@@ -7,9 +7,9 @@
  */
 import { z } from 'zod';
 import type { InstanceObservation } from '../../cloud/cloud.ts';
-import { hostOf } from '../http.ts';
-import { patiently, ServiceError } from '../outage.ts';
-import { expected, request, type ServiceRequest } from '../service.ts';
+import { hostOf } from '../services/http.ts';
+import { patiently, ServiceError } from '../services/outage.ts';
+import { expected, request, type ServiceRequest } from '../services/service.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import type { AskedDrain, DrainContext } from './drains.ts';

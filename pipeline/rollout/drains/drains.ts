@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../../clock.ts';
 import type { Cloud, GroupObservation, InstanceObservation } from '../../cloud/cloud.ts';
-import type { Http } from '../http.ts';
+import type { Http } from '../services/http.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import { command } from './command.ts';

@@ -5,10 +5,10 @@
  */
 import { CloudError, type InstanceObservation } from '../../cloud/cloud.ts';
 import { parseDurationMs } from '../../config/schema.ts';
-import { NoAnswer } from '../http.ts';
+import { NoAnswer } from '../services/http.ts';
+import { tokenOf } from '../services/token.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
-import { tokenOf } from '../token.ts';
 import type { AskedDrain, DrainContext } from './drains.ts';
 
 type HookSpec = Extract<DrainSpec, { type: 'http-hook' }>;

@@ -4,10 +4,10 @@
  * to do, so a resumed release simply goes on. An instance that is no node of the cluster has nothing to drain there.
  */
 import type { V1Node, V1Pod } from '@kubernetes/client-node';
-import { type Cluster, clusterOf, cordonMark } from '../kubernetes/cluster.ts';
-import { evict } from '../kubernetes/evictions.ts';
-import { listed, nameOf, sorted } from '../kubernetes/pods.ts';
-import { patiently, undone } from '../outage.ts';
+import { type Cluster, clusterOf, cordonMark } from '../services/kubernetes/cluster.ts';
+import { evict } from '../services/kubernetes/evictions.ts';
+import { listed, nameOf, sorted } from '../services/kubernetes/pods.ts';
+import { patiently, undone } from '../services/outage.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import type { AskedDrain, DrainContext } from './drains.ts';

@@ -6,9 +6,9 @@
  */
 import { z } from 'zod';
 import type { InstanceObservation } from '../../cloud/cloud.ts';
-import type { Http } from '../http.ts';
-import { patiently, undone } from '../outage.ts';
-import { expected, request, type ServiceRequest } from '../service.ts';
+import type { Http } from '../services/http.ts';
+import { patiently, undone } from '../services/outage.ts';
+import { expected, request, type ServiceRequest } from '../services/service.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { AskedDrain, DrainContext } from './drains.ts';
 

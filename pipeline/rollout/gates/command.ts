@@ -1,6 +1,6 @@
 /** A command of the user's: exit 0 passes, 75 waits, anything else, a timeout included, fails. */
 import { parseDurationMs } from '../../config/schema.ts';
-import { runCommand } from '../command.ts';
+import { runCommand } from '../services/command.ts';
 import type { GateSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import type { Subject } from './gates.ts';

@@ -6,8 +6,8 @@
  */
 import type { Clock } from '../../clock.ts';
 import type { Cloud, InstanceObservation } from '../../cloud/cloud.ts';
-import type { Http } from '../http.ts';
 import type { Reply } from '../questions.ts';
+import type { Http } from '../services/http.ts';
 import type { GateSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import { command } from './command.ts';

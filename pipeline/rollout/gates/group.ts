@@ -2,8 +2,9 @@
  * The gates that judge the service a group gives rather than one of its instances: alarms and queries. They are asked
  * from before the first change until the soak is over. A return is not asked: what it undoes is what they judge.
  */
-import type { Http } from '../http.ts';
+
 import type { Questions, Reply } from '../questions.ts';
+import type { Http } from '../services/http.ts';
 import type { Answer, Assignment } from '../state.ts';
 import { type AlarmReading, alarms } from './alarms.ts';
 import { combined, standingOf } from './gates.ts';

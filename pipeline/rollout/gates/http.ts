@@ -6,7 +6,7 @@
  * has been serving and does so has failed.
  */
 import { parseDurationMs, statusRanges } from '../../config/schema.ts';
-import { type HttpAnswer, hostOf, NoAnswer } from '../http.ts';
+import { type HttpAnswer, hostOf, NoAnswer } from '../services/http.ts';
 import type { GateSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import type { GateContext, Subject } from './gates.ts';

@@ -4,10 +4,10 @@
  * for a moment at any time, for instance while it is updated.
  */
 import type { V1Node, V1Pod } from '@kubernetes/client-node';
-import { type Cluster, clusterOf } from '../kubernetes/cluster.ts';
-import { controllerOf, listed, nameOf } from '../kubernetes/pods.ts';
-import { wants } from '../kubernetes/selectors.ts';
-import { patiently } from '../outage.ts';
+import { type Cluster, clusterOf } from '../services/kubernetes/cluster.ts';
+import { controllerOf, listed, nameOf } from '../services/kubernetes/pods.ts';
+import { wants } from '../services/kubernetes/selectors.ts';
+import { patiently } from '../services/outage.ts';
 import type { GateSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
 import type { GateContext, Subject } from './gates.ts';

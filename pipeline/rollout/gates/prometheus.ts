@@ -5,10 +5,10 @@
  */
 import { z } from 'zod';
 import { parseDurationMs } from '../../config/schema.ts';
-import { jsonOf, NoAnswer } from '../http.ts';
+import { jsonOf, NoAnswer } from '../services/http.ts';
+import { tokenOf } from '../services/token.ts';
 import type { GateSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
-import { tokenOf } from '../token.ts';
 import type { GateContext } from './gates.ts';
 
 type PrometheusGate = Extract<GateSpec, { type: 'prometheus' }>;

@@ -2,12 +2,13 @@
  * Snapshot and previous memory → present memory: what became of uncertain calls, who else changed the group, who
  * passed and who died. Pure, and the first half of every decision.
  */
+
+import type { Assignment, Memory, Owed, Snapshot } from '../state.ts';
 import { consistentAfterMs, settled, sightings } from './doubts.ts';
 import { quickest } from './expect.ts';
 import { remembered } from './health.ts';
 import { counted, leaving } from './members.ts';
 import { pauseAfter } from './pause.ts';
-import type { Assignment, Memory, Owed, Snapshot } from './state.ts';
 
 export function perceive(assignment: Assignment, snapshot: Snapshot, previous: Memory): Memory {
   const { group, now } = snapshot;

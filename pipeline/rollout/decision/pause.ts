@@ -3,7 +3,7 @@
  * completed; when they fail as often in a row as an instance may, or have not passed by the gates' deadline, the
  * rollout has failed. Pure.
  */
-import type { Assignment, Memory, Snapshot } from './state.ts';
+import type { Assignment, Memory, Snapshot } from '../state.ts';
 
 export const unpaused: Memory['pause'] = { since: null, failures: 0, reason: '' };
 

@@ -4,11 +4,11 @@
  * "Total" counts what Auto Scaling counts towards desired: an instance whose termination has been asked for is no
  * longer part of it, though it still exists for a while.
  */
-import type { InstanceObservation } from '../cloud/cloud.ts';
+import type { InstanceObservation } from '../../cloud/cloud.ts';
+import type { Allowance } from '../spec.ts';
+import type { Assignment, Memory, Sizes, Snapshot } from '../state.ts';
 import { bad, serving } from './health.ts';
 import { counted, held, onTrial, outdated, standby } from './members.ts';
-import type { Allowance } from './spec.ts';
-import type { Assignment, Memory, Sizes, Snapshot } from './state.ts';
 
 /** Percentages of desired as it is now: surge rounds up, unavailable down, so that neither surprises. */
 export const surgeOf = (surge: Allowance, desired: number): number =>

@@ -3,11 +3,11 @@
  * nothing, pods that no eviction moves, instances the cluster does not know. Sentences for a person; nothing is decided.
  */
 import type { V1Node, V1Pod, V1PodDisruptionBudget } from '@kubernetes/client-node';
-import type { Clock } from '../../clock.ts';
-import type { Cloud } from '../../cloud/cloud.ts';
-import type { KubernetesCluster } from '../../config/orchestrators.ts';
-import { Refused } from '../../errors.ts';
-import type { DrainSpec } from '../spec.ts';
+import type { Clock } from '../../../clock.ts';
+import type { Cloud } from '../../../cloud/cloud.ts';
+import type { KubernetesCluster } from '../../../config/orchestrators.ts';
+import { Refused } from '../../../errors.ts';
+import type { DrainSpec } from '../../spec.ts';
 import { ApiError } from './access.ts';
 import { type Cluster, clusterOf, covering } from './cluster.ts';
 import { listed, nameOf, sorted } from './pods.ts';

@@ -4,9 +4,9 @@
  * same moment is read once; a connection lasts as long as the cloud it belongs to.
  */
 import type { V1DaemonSet, V1Node, V1Pod, V1PodDisruptionBudget } from '@kubernetes/client-node';
-import type { Clock } from '../../clock.ts';
-import type { Cloud } from '../../cloud/cloud.ts';
-import type { KubernetesCluster } from '../../config/orchestrators.ts';
+import type { Clock } from '../../../clock.ts';
+import type { Cloud } from '../../../cloud/cloud.ts';
+import type { KubernetesCluster } from '../../../config/orchestrators.ts';
 import { ApiError, connect, type KubernetesApi, placeOf } from './access.ts';
 import { selects } from './selectors.ts';
 

@@ -13,16 +13,16 @@
  * Capacity is a pipeline, not batches: whenever more than the floor serve, victims are taken; whenever one is gone,
  * its replacement is already launching.
  */
-import type { GroupChange, InstanceObservation } from '../cloud/cloud.ts';
+import type { GroupChange, InstanceObservation } from '../../cloud/cloud.ts';
+import type { Action, Assignment, Decision, Memory, Snapshot } from '../state.ts';
+import { marking, markKeys } from '../tags.ts';
 import { provenSince, widen } from './canary.ts';
 import { abandon, advance } from './drainage.ts';
 import { failureOf, shortage } from './failure.ts';
 import { handOver, openHandovers } from './handover.ts';
 import { outdated, standby } from './members.ts';
 import { perceive } from './perceive.ts';
-import type { Action, Assignment, Decision, Memory, Snapshot } from './state.ts';
 import { superfluous } from './surplus.ts';
-import { marking, markKeys } from './tags.ts';
 import { look, sizesOf, type View } from './view.ts';
 import { movesToEven, pick } from './zones.ts';
 

@@ -2,8 +2,9 @@
  * What the engine has changed on a group and owes back, folded from its own actions: as they succeed, and after a
  * crash from the journal (recall.ts), by the same rules. Pure; it never decides what to do next.
  */
+
+import type { Action, Memory, Owed } from '../state.ts';
 import { unpaused } from './pause.ts';
-import type { Action, Memory, Owed } from './state.ts';
 
 export const freshMemory = (desired: number, now: number): Memory => ({
   startedAt: now,

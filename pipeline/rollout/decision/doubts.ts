@@ -2,11 +2,11 @@
  * Calls of which nobody knows whether they were carried out: the answer was lost, or the process died before it was
  * written. Nothing is built on them until looking has told. Pure.
  */
-import type { GroupObservation } from '../cloud/cloud.ts';
+import type { GroupObservation } from '../../cloud/cloud.ts';
+import type { Action, Memory, Owed } from '../state.ts';
 import { leaving } from './members.ts';
 import { applied, owedAfter } from './owed.ts';
 import { cameToNothing } from './refresh-request.ts';
-import type { Action, Memory, Owed } from './state.ts';
 
 /** What one reading shows may be a slip between two servers of the service; three in a row agree. */
 export const sightings = 3;

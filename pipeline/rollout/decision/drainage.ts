@@ -2,9 +2,9 @@
  * Victims on their way out: each goes through the drain steps in order, each step with its deadline and what its
  * policy says then; at the end it may be terminated, never before. Pure.
  */
-import type { GroupObservation } from '../cloud/cloud.ts';
-import type { DrainSpec, GroupSpec } from './spec.ts';
-import type { Action, Answer, DrainMemory, Memory, Snapshot } from './state.ts';
+import type { GroupObservation } from '../../cloud/cloud.ts';
+import type { DrainSpec, GroupSpec } from '../spec.ts';
+import type { Action, Answer, DrainMemory, Memory, Snapshot } from '../state.ts';
 
 export interface Drainage {
   drains: Memory['drains'];

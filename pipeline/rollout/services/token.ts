@@ -3,8 +3,8 @@
  * and the evidence hold; read anew for every request because tokens expire.
  */
 import { readFile } from 'node:fs/promises';
-import type { TokenSource } from '../config/orchestrators.ts';
-import { reasonOf } from '../errors.ts';
+import type { TokenSource } from '../../config/orchestrators.ts';
+import { reasonOf } from '../../errors.ts';
 
 /** Null where none is configured; `missing` says why one that is cannot be had. */
 export async function tokenOf({

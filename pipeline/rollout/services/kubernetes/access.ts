@@ -10,10 +10,10 @@ import type {
   KubeConfig,
   RequestContext,
 } from '@kubernetes/client-node';
-import type { Clock } from '../../clock.ts';
-import type { Cloud } from '../../cloud/cloud.ts';
-import type { KubernetesCluster } from '../../config/orchestrators.ts';
-import { reasonOf } from '../../errors.ts';
+import type { Clock } from '../../../clock.ts';
+import type { Cloud } from '../../../cloud/cloud.ts';
+import type { KubernetesCluster } from '../../../config/orchestrators.ts';
+import { reasonOf } from '../../../errors.ts';
 import { ServiceError } from '../outage.ts';
 
 export interface KubernetesApi {

@@ -2,9 +2,9 @@
  * A service beside the cloud that does not answer, or says no: while a gate or a drain asks, that is waited out until
  * its deadline decides; while work is given back it must not go unnoticed.
  */
-import { CloudError } from '../cloud/cloud.ts';
-import { reasonOf } from '../errors.ts';
-import type { Answer } from './state.ts';
+import { CloudError } from '../../cloud/cloud.ts';
+import { reasonOf } from '../../errors.ts';
+import type { Answer } from '../state.ts';
 
 /** No answer, or not the one that was needed; the message names the place and why, in words that stay the same. */
 export class ServiceError extends Error {}

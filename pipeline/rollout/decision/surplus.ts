@@ -4,8 +4,8 @@
  * First what serves nobody. Then instances of a version that is neither the goal's nor was there before the release,
  * which only a recovery meets (recover.ts): so that what was there before stays. Then any that serves.
  */
-import type { InstanceObservation } from '../cloud/cloud.ts';
-import type { Assignment } from './state.ts';
+import type { InstanceObservation } from '../../cloud/cloud.ts';
+import type { Assignment } from '../state.ts';
 import type { View } from './view.ts';
 import { pick } from './zones.ts';
 

@@ -7,7 +7,7 @@
  * What Auto Scaling launches by itself meanwhile (a scale-out, the replacement of a dead instance) comes from the
  * pinned target version too and counts as canary.
  */
-import type { Action, Assignment, Memory } from './state.ts';
+import type { Action, Assignment, Memory } from '../state.ts';
 import type { View } from './view.ts';
 
 /** Since when the whole canary has been serving; null while it does not, or when there is none. */

@@ -3,8 +3,8 @@
  * the configuration says, at every request anew because both are rotated. What an answer means is not decided here.
  */
 import { readFile } from 'node:fs/promises';
-import type { ServiceAccess } from '../config/orchestrators.ts';
-import { reasonOf } from '../errors.ts';
+import type { ServiceAccess } from '../../config/orchestrators.ts';
+import { reasonOf } from '../../errors.ts';
 import { type Http, type HttpRequest, jsonOf, NoAnswer } from './http.ts';
 import { ServiceError } from './outage.ts';
 import { tokenOf } from './token.ts';

@@ -3,8 +3,9 @@
  * Pure. What is under way is as old as the world says, and takes about as long as the quickest of its kind has taken
  * here; until one has ended, nothing is known but its age, and a wait in proportion to that is never far off.
  */
+
+import type { Assignment, Memory, Snapshot } from '../state.ts';
 import { counted, onTrial } from './members.ts';
-import type { Assignment, Memory, Snapshot } from './state.ts';
 
 /** How much earlier than the quickest so far the next may be. */
 const earlier = 0.05;

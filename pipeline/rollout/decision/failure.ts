@@ -2,10 +2,11 @@
  * When a group's rollout has failed, and in which words. Pure. Drains that miss their deadline are in drainage.ts;
  * everything else that ends a rollout badly is here, so that every rollout does end.
  */
+
+import type { Assignment, Memory, Snapshot } from '../state.ts';
 import { condemned, lossesAllowed } from './health.ts';
 import { refusedByGroup } from './pause.ts';
 import { pausesMs } from './refresh-request.ts';
-import type { Assignment, Memory, Snapshot } from './state.ts';
 import type { View } from './view.ts';
 
 /** A call refused this often in a row will be refused again: the reason is ours or the user's, not the weather's. */

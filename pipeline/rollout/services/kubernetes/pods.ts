@@ -3,7 +3,7 @@
  * Drain a Node"), with its --force and --delete-emptydir-data as settings. Pure.
  */
 import type { V1Pod } from '@kubernetes/client-node';
-import type { KubernetesDrain } from '../../config/orchestrators.ts';
+import type { KubernetesDrain } from '../../../config/orchestrators.ts';
 
 export interface Sorted {
   evictable: V1Pod[];

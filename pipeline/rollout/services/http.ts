@@ -7,7 +7,7 @@
  */
 import { request as plain } from 'node:http';
 import { request as secure } from 'node:https';
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../../errors.ts';
 
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'PUT';

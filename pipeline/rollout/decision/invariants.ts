@@ -2,9 +2,10 @@
  * What no decision may ever do, checked again, independently of how decide came to it. A violation is a bug: it is
  * thrown before the first call is made.
  */
+
+import type { Assignment, Decision, Memory, Snapshot } from '../state.ts';
 import { serving } from './health.ts';
 import { counted, standby } from './members.ts';
-import type { Assignment, Decision, Memory, Snapshot } from './state.ts';
 import { surgeOf, unavailableOf } from './view.ts';
 
 export function assertSafe(

@@ -2,9 +2,9 @@
  * What Auto Scaling is asked for when it is to replace a group's instances, the configuration's limits in its own words;
  * and what the states mean in which it is. Pure, but for the refusal of what it could not do.
  */
-import type { RefreshObservation, RefreshRequest } from '../cloud/cloud.ts';
-import { Refused } from '../errors.ts';
-import type { GroupSpec } from './spec.ts';
+import type { RefreshObservation, RefreshRequest } from '../../cloud/cloud.ts';
+import { Refused } from '../../errors.ts';
+import type { GroupSpec } from '../spec.ts';
 import type { View } from './view.ts';
 
 export const underWay: ReadonlySet<string> = new Set([

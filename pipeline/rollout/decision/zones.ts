@@ -6,7 +6,7 @@
  * allow, and AZRebalance, once resumed, finds nothing to do. (Taking from the fullest zone instead leaves a third of
  * all groups uneven, over sizes up to 24 and 4 zones; this rule leaves a twentieth, and those are evened out.)
  */
-import type { InstanceObservation } from '../cloud/cloud.ts';
+import type { InstanceObservation } from '../../cloud/cloud.ts';
 
 type Placed = Pick<InstanceObservation, 'zone'>;
 

@@ -2,9 +2,9 @@
  * Which instances of a group count for what: who stays, who is to be replaced, who is held back by protection or
  * Standby. Pure classification of one observation; no numbers are weighed here.
  */
-import type { InstanceObservation } from '../cloud/cloud.ts';
-import type { HeldPolicy } from './spec.ts';
-import type { Assignment } from './state.ts';
+import type { InstanceObservation } from '../../cloud/cloud.ts';
+import type { HeldPolicy } from '../spec.ts';
+import type { Assignment } from '../state.ts';
 
 /** On its way out of the group; Auto Scaling no longer counts it. */
 export const leaving = ({ lifecycle }: InstanceObservation): boolean =>

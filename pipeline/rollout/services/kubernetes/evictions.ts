@@ -4,8 +4,8 @@
  * alone: a process that starts anew begins by asking.
  */
 import type { V1Pod } from '@kubernetes/client-node';
-import type { Clock } from '../../clock.ts';
-import { reasonOf } from '../../errors.ts';
+import type { Clock } from '../../../clock.ts';
+import { reasonOf } from '../../../errors.ts';
 import { ApiError } from './access.ts';
 import { type Cluster, covering } from './cluster.ts';
 import { listed, nameOf } from './pods.ts';

@@ -4,7 +4,7 @@
  * no; a command that cannot be started or does not end in time has not said yes.
  */
 import { execa } from 'execa';
-import type { InstanceObservation } from '../cloud/cloud.ts';
+import type { InstanceObservation } from '../../cloud/cloud.ts';
 
 export interface CommandSubject {
   release: string;

@@ -6,10 +6,10 @@
  * Every instance of the group that waits is meant, also one that a scale-in ended. What is seen decides, so a resumed
  * run just goes on. Pure, but for the refusal of a hook that does not exist.
  */
-import type { GroupObservation, InstanceObservation } from '../cloud/cloud.ts';
-import { Refused } from '../errors.ts';
-import type { GroupSpec } from './spec.ts';
-import type { Action, Answer, Assignment, Memory, Snapshot } from './state.ts';
+import type { GroupObservation, InstanceObservation } from '../../cloud/cloud.ts';
+import { Refused } from '../../errors.ts';
+import type { GroupSpec } from '../spec.ts';
+import type { Action, Answer, Assignment, Memory, Snapshot } from '../state.ts';
 
 /** Well before the timeout: a beat may have to wait for a slow tick. */
 const beatsPerTimeout = 3;

@@ -2,9 +2,9 @@
  * From single answers to verdicts. An instance is serving after N consecutive passes; InService alone is not
  * serving. N consecutive failures condemn it, as do a deadline missed and a lapse that lasts. Pure.
  */
-import type { InstanceObservation } from '../cloud/cloud.ts';
+import type { InstanceObservation } from '../../cloud/cloud.ts';
+import type { Assignment, InstanceMemory, Memory, Snapshot } from '../state.ts';
 import { leaving, onTrial } from './members.ts';
-import type { Assignment, InstanceMemory, Memory, Snapshot } from './state.ts';
 
 /** One round of EC2's status checks: an answer that was not renewed within a round is no noise any more. */
 const lapseLimitMs = 60_000;

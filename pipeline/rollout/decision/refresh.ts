@@ -9,15 +9,15 @@
  *
  * https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-refresh-overview.html
  */
-import type { GroupObservation, RefreshObservation } from '../cloud/cloud.ts';
+import type { GroupObservation, RefreshObservation } from '../../cloud/cloud.ts';
+import type { Action, Assignment, Decision, Memory, Snapshot } from '../state.ts';
+import { marking } from '../tags.ts';
 import { decide } from './decide.ts';
 import { failureOf, refusalLimit } from './failure.ts';
 import { handOver } from './handover.ts';
 import { leaving, outdated } from './members.ts';
 import { perceive } from './perceive.ts';
 import { cameToNothing, requestOf, underWay } from './refresh-request.ts';
-import type { Action, Assignment, Decision, Memory, Snapshot } from './state.ts';
-import { marking } from './tags.ts';
 import { look, sizesOf, type View } from './view.ts';
 
 /** A refresh was started, or may have been: the answer is lost. */
