@@ -3,8 +3,9 @@
  * DaemonSet, behind the HTTP API as far as drains and gates use it. Discovery, eviction answers and object shapes are
  * the recorded ones (api-server.ts). It knows by itself when a pod was lost with its instance.
  */
-import { type ApiServer, apiServer, recording } from './api-server.ts';
+
 import type { Fleet } from './fleet.ts';
+import { type ApiServer, apiServer, recording } from './services/api-server.ts';
 
 export interface Cluster {
   server: ApiServer;

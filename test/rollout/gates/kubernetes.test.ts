@@ -1,9 +1,10 @@
 import type { V1DaemonSet, V1LabelSelector, V1Node } from '@kubernetes/client-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Cloud } from '../../pipeline/cloud/cloud.ts';
-import { kubernetes } from '../../pipeline/rollout/gates/kubernetes.ts';
-import { selects, wants } from '../../pipeline/rollout/services/kubernetes/selectors.ts';
-import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
+import type { Cloud } from '../../../pipeline/cloud/cloud.ts';
+import { kubernetes } from '../../../pipeline/rollout/gates/kubernetes.ts';
+import { selects, wants } from '../../../pipeline/rollout/services/kubernetes/selectors.ts';
+import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
+import { instance } from '../group.ts';
 import {
   type ApiServer,
   apiServer,
@@ -12,8 +13,7 @@ import {
   type Pod,
   podList,
   recording,
-} from './api-server.ts';
-import { instance } from './group.ts';
+} from '../services/api-server.ts';
 
 let server: ApiServer;
 beforeEach(async () => {

@@ -1,10 +1,10 @@
 import { expect, test, vi } from 'vitest';
-import type { Cloud } from '../../pipeline/cloud/cloud.ts';
-import { CloudError } from '../../pipeline/cloud/cloud.ts';
-import { httpHook } from '../../pipeline/rollout/drains/http-hook.ts';
-import { type Http, type HttpRequest, NoAnswer } from '../../pipeline/rollout/services/http.ts';
-import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
-import { group, instance } from './group.ts';
+import type { Cloud } from '../../../pipeline/cloud/cloud.ts';
+import { CloudError } from '../../../pipeline/cloud/cloud.ts';
+import { httpHook } from '../../../pipeline/rollout/drains/http-hook.ts';
+import { type Http, type HttpRequest, NoAnswer } from '../../../pipeline/rollout/services/http.ts';
+import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
+import { group, instance } from '../group.ts';
 
 const spec = {
   type: 'http-hook' as const,

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Cloud, InstanceObservation, TargetObservation } from '../../pipeline/cloud/cloud.ts';
-import { type Drain, drainOf } from '../../pipeline/rollout/drains/drains.ts';
-import { httpRequest } from '../../pipeline/rollout/services/http.ts';
-import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
-import { group, instance } from './group.ts';
+import type { Cloud, InstanceObservation, TargetObservation } from '../../../pipeline/cloud/cloud.ts';
+import { type Drain, drainOf } from '../../../pipeline/rollout/drains/drains.ts';
+import { httpRequest } from '../../../pipeline/rollout/services/http.ts';
+import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
+import { group, instance } from '../group.ts';
 
 const policy = { deadlineMs: 60_000, on_deadline: 'fail' as const };
 

@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { httpRequest } from '../../pipeline/rollout/services/http.ts';
-import { request } from '../../pipeline/rollout/services/service.ts';
+import { httpRequest } from '../../../pipeline/rollout/services/http.ts';
+import { request } from '../../../pipeline/rollout/services/service.ts';
 import { selfSigned } from './self-signed.ts';
 
 /** A service whose certificate is for its name, and which is asked at its address. */

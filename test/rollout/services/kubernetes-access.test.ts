@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { clusterOf } from '../../pipeline/rollout/services/kubernetes/cluster.ts';
-import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
+import { clusterOf } from '../../../pipeline/rollout/services/kubernetes/cluster.ts';
+import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
 import { nodeList } from './api-server.ts';
 import { selfSigned } from './self-signed.ts';
 

@@ -1,6 +1,6 @@
 /** What decide does when work must end: deadlines, meddling, completion, failure, return. */
 import { describe, expect, test } from 'vitest';
-import type { Decision } from '../../pipeline/rollout/state.ts';
+import type { Decision } from '../../../pipeline/rollout/state.ts';
 import {
   actionsOf,
   assignment,
@@ -16,7 +16,7 @@ import {
   starting,
   stillDraining,
   target,
-} from './group.ts';
+} from '../group.ts';
 
 describe('drain deadlines', () => {
   const seen = group([...previous(3), ...target(2)], { desired: 5 });

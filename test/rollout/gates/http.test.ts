@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import type { Cloud, InstanceObservation } from '../../pipeline/cloud/cloud.ts';
-import { configSchema } from '../../pipeline/config/schema.ts';
-import { askInTurn, questionsOf } from '../../pipeline/rollout/gates/gates.ts';
-import { type Http, type HttpRequest, NoAnswer } from '../../pipeline/rollout/services/http.ts';
-import type { GateSpec } from '../../pipeline/rollout/spec.ts';
-import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
-import { instance } from './group.ts';
+import type { Cloud, InstanceObservation } from '../../../pipeline/cloud/cloud.ts';
+import { configSchema } from '../../../pipeline/config/schema.ts';
+import { askInTurn, questionsOf } from '../../../pipeline/rollout/gates/gates.ts';
+import { type Http, type HttpRequest, NoAnswer } from '../../../pipeline/rollout/services/http.ts';
+import type { GateSpec } from '../../../pipeline/rollout/spec.ts';
+import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
+import { instance } from '../group.ts';
 
 /** A gate as the configuration gives it, with its defaults. */
 const gateOf = (keys: object): GateSpec =>

@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTcp } from 'node:net';
 import { execa } from 'execa';
 import { afterEach, expect, test } from 'vitest';
-import { httpRequest, NoAnswer } from '../../pipeline/rollout/services/http.ts';
+import { httpRequest, NoAnswer } from '../../../pipeline/rollout/services/http.ts';
 
 const never = new AbortController().signal;
 const open: Server[] = [];
@@ -80,7 +80,7 @@ test('a stop by hand ends the request with its own reason', async () => {
 test('goes straight to its address where Node itself is told to use a proxy', async () => {
   const url = await serve((_request, response) => response.end('direct'));
   const script = `
-    const { httpRequest } = await import(${JSON.stringify(new URL('../../pipeline/rollout/services/http.ts', import.meta.url).href)});
+    const { httpRequest } = await import(${JSON.stringify(new URL('../../../pipeline/rollout/services/http.ts', import.meta.url).href)});
     const { body } = await httpRequest({ method: 'GET', url: '${url}', timeoutMs: 5000 }, new AbortController().signal);
     process.stdout.write(body);`;
   const { stdout } = await execa(process.execPath, ['--input-type=module', '-e', script], {

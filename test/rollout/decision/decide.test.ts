@@ -15,7 +15,7 @@ import {
   starting,
   stillDraining,
   target,
-} from './group.ts';
+} from '../group.ts';
 
 describe('before anything is replaced', () => {
   const seen = group(previous(4), {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Cloud } from '../../pipeline/cloud/cloud.ts';
-import { nomad } from '../../pipeline/rollout/drains/nomad.ts';
-import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
-import { group, instance } from './group.ts';
-import { scriptedHttp } from './scripted-http.ts';
+import type { Cloud } from '../../../pipeline/cloud/cloud.ts';
+import { nomad } from '../../../pipeline/rollout/drains/nomad.ts';
+import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
+import { group, instance } from '../group.ts';
+import { scriptedHttp } from '../services/scripted-http.ts';
 
 const api = 'https://nomad.internal:4646';
 const id = '1ac61e33-a465-2ace-f63f-cffa1285e7eb';

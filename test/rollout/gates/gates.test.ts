@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import type { Cloud } from '../../pipeline/cloud/cloud.ts';
-import { askInTurn, askObserved, questionsOf, type Subject } from '../../pipeline/rollout/gates/gates.ts';
-import { httpRequest } from '../../pipeline/rollout/services/http.ts';
-import type { GateSpec } from '../../pipeline/rollout/spec.ts';
-import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
-import { instance, targetGroup } from './group.ts';
+import type { Cloud } from '../../../pipeline/cloud/cloud.ts';
+import { askInTurn, askObserved, questionsOf, type Subject } from '../../../pipeline/rollout/gates/gates.ts';
+import { httpRequest } from '../../../pipeline/rollout/services/http.ts';
+import type { GateSpec } from '../../../pipeline/rollout/spec.ts';
+import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
+import { instance, targetGroup } from '../group.ts';
 
 const context = {
   cloud: {} as Cloud,

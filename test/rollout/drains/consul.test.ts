@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Cloud, Lifecycle } from '../../pipeline/cloud/cloud.ts';
-import { consul } from '../../pipeline/rollout/drains/consul.ts';
-import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
-import { group, instance } from './group.ts';
-import { scriptedHttp } from './scripted-http.ts';
+import type { Cloud, Lifecycle } from '../../../pipeline/cloud/cloud.ts';
+import { consul } from '../../../pipeline/rollout/drains/consul.ts';
+import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
+import { group, instance } from '../group.ts';
+import { scriptedHttp } from '../services/scripted-http.ts';
 
 const at = (address: string) => `https://${address}:8501/v1`;
 const [first, second, third, fourth] = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4'] as const;

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Cloud } from '../../pipeline/cloud/cloud.ts';
-import { kubernetes } from '../../pipeline/rollout/drains/kubernetes.ts';
-import { httpRequest } from '../../pipeline/rollout/services/http.ts';
-import type { DrainSpec } from '../../pipeline/rollout/spec.ts';
-import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
+import type { Cloud } from '../../../pipeline/cloud/cloud.ts';
+import { kubernetes } from '../../../pipeline/rollout/drains/kubernetes.ts';
+import { httpRequest } from '../../../pipeline/rollout/services/http.ts';
+import type { DrainSpec } from '../../../pipeline/rollout/spec.ts';
+import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
+import { group, instance } from '../group.ts';
 import {
   type ApiServer,
   apiServer,
@@ -12,8 +13,7 @@ import {
   type Pod,
   podList,
   recording,
-} from './api-server.ts';
-import { group, instance } from './group.ts';
+} from '../services/api-server.ts';
 
 const nodeA = 'i-0123456789abcde0a';
 const evictions = '/api/v1/namespaces/default/pods';

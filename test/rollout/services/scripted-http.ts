@@ -1,5 +1,5 @@
 /** The HTTP port of drains and gates, answered by the test: by method and URL, everything else with no answer. */
-import { type Http, type HttpRequest, NoAnswer } from '../../pipeline/rollout/services/http.ts';
+import { type Http, type HttpRequest, NoAnswer } from '../../../pipeline/rollout/services/http.ts';
 
 export interface ScriptedHttp {
   http: Http;

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Cloud } from '../../pipeline/cloud/cloud.ts';
-import { vault } from '../../pipeline/rollout/drains/vault.ts';
-import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
-import { group, instance } from './group.ts';
-import { scriptedHttp } from './scripted-http.ts';
+import type { Cloud } from '../../../pipeline/cloud/cloud.ts';
+import { vault } from '../../../pipeline/rollout/drains/vault.ts';
+import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
+import { group, instance } from '../group.ts';
+import { scriptedHttp } from '../services/scripted-http.ts';
 
 const at = (address: string) => `https://${address}:8200/v1/sys`;
 const mine = at('10.0.0.1');

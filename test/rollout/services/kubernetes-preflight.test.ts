@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { preflight } from '../../pipeline/rollout/preflight.ts';
-import type { DrainSpec, GroupSpec } from '../../pipeline/rollout/spec.ts';
+import { preflight } from '../../../pipeline/rollout/preflight.ts';
+import type { DrainSpec, GroupSpec } from '../../../pipeline/rollout/spec.ts';
+import { fleetOf, waveOf } from '../fleet.ts';
 import { type ApiServer, apiServer, nodeList, podList, recording } from './api-server.ts';
-import { fleetOf, waveOf } from './fleet.ts';
 
 const budgets = 'GET /apis/policy/v1/poddisruptionbudgets';
 

@@ -3,16 +3,16 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { AlarmObservation, Cloud } from '../../pipeline/cloud/cloud.ts';
-import { CloudError } from '../../pipeline/cloud/cloud.ts';
-import { configSchema } from '../../pipeline/config/schema.ts';
-import { runWave } from '../../pipeline/rollout/engine.ts';
-import { alarms, readAlarms } from '../../pipeline/rollout/gates/alarms.ts';
-import { combined } from '../../pipeline/rollout/gates/gates.ts';
-import { prometheus } from '../../pipeline/rollout/gates/prometheus.ts';
-import { type Http, type HttpRequest, NoAnswer } from '../../pipeline/rollout/services/http.ts';
-import type { GateSpec } from '../../pipeline/rollout/spec.ts';
-import { fleetOf, newImage, promotedFrom, recordsOf, rolledBack, waveOf } from './fleet.ts';
+import type { AlarmObservation, Cloud } from '../../../pipeline/cloud/cloud.ts';
+import { CloudError } from '../../../pipeline/cloud/cloud.ts';
+import { configSchema } from '../../../pipeline/config/schema.ts';
+import { runWave } from '../../../pipeline/rollout/engine.ts';
+import { alarms, readAlarms } from '../../../pipeline/rollout/gates/alarms.ts';
+import { combined } from '../../../pipeline/rollout/gates/gates.ts';
+import { prometheus } from '../../../pipeline/rollout/gates/prometheus.ts';
+import { type Http, type HttpRequest, NoAnswer } from '../../../pipeline/rollout/services/http.ts';
+import type { GateSpec } from '../../../pipeline/rollout/spec.ts';
+import { fleetOf, newImage, promotedFrom, recordsOf, rolledBack, waveOf } from '../fleet.ts';
 
 const gateOf = <T extends GateSpec['type']>(gate: { type: T } & Record<string, unknown>) =>
   configSchema.shape.rollout.parse({ gates: [gate] }).gates[0] as Extract<GateSpec, { type: T }>;
