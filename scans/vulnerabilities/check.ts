@@ -63,6 +63,7 @@ export async function checkVulnerabilities(
     const { format } = options.scanners[index]!;
     raw.push(await writeArtifact(context, `${format}-${index + 1}.json.gz`, gzipSync(text)));
   }
+  const exploited = findings.filter((finding) => finding.exploited).length;
   const unexplained = updates.security.filter(({ cves }) => cves === null).length;
   return {
     status: 'passed',
@@ -73,8 +74,8 @@ export async function checkVulnerabilities(
     ],
     facts: {
       ...countsOf(findings, clock.now()),
-      // Without the catalogue nobody can say that a finding is not exploited.
-      exploited: kev || findings.length === 0 ? findings.filter(({ exploited }) => exploited).length : null,
+      // Without the catalogue nobody can say that a finding is not exploited, but a scanner may say that one is.
+      exploited: exploited > 0 || kev || findings.length === 0 ? exploited : null,
       kevCatalogue: kev?.version ?? null,
       scanners: scanners.length,
       databaseAgeHours: oldestHours(scanners, clock.now()),
@@ -107,7 +108,7 @@ const sightingsOf = (update: MissingUpdate): Sighting[] =>
     severitySource: update.severity === null ? null : 'distribution',
     cvss: null,
     epss: null,
-    exploited: false,
+    kev: null,
     purl: null,
     feed: update.suite,
   }));
@@ -129,11 +130,14 @@ function countsOf(findings: readonly Vulnerability[], now: number) {
     findings: findings.length,
     critical: of('critical').length,
     high: of('high').length,
+    unrated: of('unknown').length,
     fixable: fixable.length,
     fixableCritical: of('critical', fixable).length,
     fixableHigh: of('high', fixable).length,
+    fixableUnrated: of('unknown', fixable).length,
     oldestFixableCriticalDays: oldestDays(of('critical', fixable)),
     oldestFixableHighDays: oldestDays(of('high', fixable)),
+    oldestFixableUnratedDays: oldestDays(of('unknown', fixable)),
   };
 }
 

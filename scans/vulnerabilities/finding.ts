@@ -24,16 +24,15 @@ export interface Sighting {
   cvss: { score: number; vector: string } | null;
   /** Probability of exploitation within 30 days, 0 to 1 (https://www.first.org/epss/). */
   epss: number | null;
-  /** The finder itself calls it known to be exploited. */
-  exploited: boolean;
+  /** Its entry in the finder's own copy of the catalogue of known exploited vulnerabilities. */
+  kev: Kev | null;
   purl: string | null;
-  /** Whose word it is, e.g. 'bookworm-security', 'grype 0.94.0'. */
+  /** Whose word it is, e.g. 'bookworm-security', 'grype 0.111.0'. */
   feed: string;
 }
 
-export interface Vulnerability extends Omit<Sighting, 'exploited' | 'feed'> {
-  /** Its entry in the catalogue of known exploited vulnerabilities; null where it has none or there is no catalogue. */
-  kev: Kev | null;
+export interface Vulnerability extends Omit<Sighting, 'feed'> {
+  /** Somebody has its entry in the catalogue: the user's own counts before a finder's copy. */
   exploited: boolean;
   /** Everybody who saw it. */
   feeds: string[];
@@ -58,16 +57,17 @@ export function merge(
     const key = keyOf(sighting);
     const before = merged.get(key);
     if (!before) {
-      const kev = known.kev.get(sighting.id) ?? null;
+      const kev = known.kev.get(sighting.id) ?? sighting.kev;
       merged.set(key, {
         ...sighting,
         kev,
-        exploited: sighting.exploited || kev !== null,
+        exploited: kev !== null,
         feeds: [feed],
         firstSeen: known.firstSeen.get(key) ?? known.at,
       });
       continue;
     }
+    const kev = before.kev ?? sighting.kev;
     const isWorse = severities.indexOf(sighting.severity) < severities.indexOf(before.severity);
     merged.set(key, {
       ...before,
@@ -77,7 +77,8 @@ export function merge(
       cvss: before.cvss ?? sighting.cvss,
       epss: before.epss ?? sighting.epss,
       purl: before.purl ?? sighting.purl,
-      exploited: before.exploited || sighting.exploited,
+      kev,
+      exploited: kev !== null,
       feeds: [...new Set([...before.feeds, feed])],
     });
   }

@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import { type Sighting, severityOf } from './finding.ts';
-import { list, parseReport, type ScannerReport } from './report-shape.ts';
+import { kevOf } from './kev.ts';
+import { list, parseDocument, type ScannerReport } from './report-shape.ts';
 
 /** Older versions write the numbers of EPSS as text. */
 const probability = z.coerce.number().min(0).max(1);
@@ -13,6 +14,14 @@ const cvss = list(
     version: z.string(),
     vector: z.string(),
     metrics: z.object({ baseScore: z.number() }),
+  }),
+);
+/** Grype's copy of CISA's catalogue. */
+const knownExploited = list(
+  z.object({
+    dateAdded: z.string().optional(),
+    dueDate: z.string().optional(),
+    knownRansomwareCampaignUse: z.string().optional(),
   }),
 );
 const epss = list(z.object({ cve: z.string().optional(), epss: probability }));
@@ -26,7 +35,8 @@ const shape = z.object({
       .object({ built: z.string().optional(), status: z.object({ built: z.string().optional() }).optional() })
       .optional(),
   }),
-  matches: list(
+  // Always there, even when nothing was found.
+  matches: z.array(
     z.object({
       vulnerability: z.object({
         id: z.string().min(1),
@@ -34,12 +44,10 @@ const shape = z.object({
         severity: z.string().optional(),
         cvss,
         epss,
-        knownExploited: list(z.unknown()),
+        knownExploited,
         fix: z.object({ versions: list(z.string()) }).optional(),
       }),
-      relatedVulnerabilities: list(
-        z.object({ id: z.string(), cvss, epss, knownExploited: list(z.unknown()) }),
-      ),
+      relatedVulnerabilities: list(z.object({ id: z.string(), cvss, epss, knownExploited })),
       artifact: z.object({
         name: z.string().min(1),
         version: z.string(),
@@ -52,12 +60,13 @@ const shape = z.object({
 
 /** @throws Error for anything that is not such a report */
 export function parseGrype(text: string): ScannerReport {
-  const { descriptor, matches } = parseReport('Grype', text, shape);
+  const { descriptor, matches } = parseDocument('a report of Grype', text, shape);
   const scanner = `grype ${descriptor.version}`;
   const sightings = matches.map(({ vulnerability, relatedVulnerabilities, artifact }): Sighting => {
     const cve = [vulnerability, ...relatedVulnerabilities].find(({ id }) => id.startsWith('CVE-'));
     // An advisory often carries no score of its own; that of the CVE it is about stands beside it.
     const described = [vulnerability, ...relatedVulnerabilities];
+    const [exploitation] = described.flatMap((entry) => entry.knownExploited);
     const scores = described.flatMap((entry) => entry.cvss).toSorted(newestFirst);
     return {
       id: cve?.id ?? vulnerability.id,
@@ -69,7 +78,7 @@ export function parseGrype(text: string): ScannerReport {
       severitySource: vulnerability.namespace?.split(':')[0] ?? null,
       cvss: scores[0] ? { score: scores[0].metrics.baseScore, vector: scores[0].vector } : null,
       epss: described.flatMap((entry) => entry.epss)[0]?.epss ?? null,
-      exploited: described.some(({ knownExploited }) => knownExploited.length > 0),
+      kev: exploitation ? kevOf(exploitation) : null,
       purl: artifact.purl ?? null,
       feed: scanner,
     };

@@ -4,21 +4,26 @@
  */
 import { z } from 'zod';
 import { type Sighting, severityOf } from './finding.ts';
-import { list, parseReport, type ScannerReport } from './report-shape.ts';
+import { list, parseDocument, type ScannerReport } from './report-shape.ts';
 
 const cvss = z.object({ baseScore: z.number(), scoringVector: z.string(), version: z.string() });
 
 const shape = z.object({
+  /** There is another page; the AWS CLI, told to stop early, writes it with a capital. */
+  nextToken: z.string().nullish(),
+  NextToken: z.string().nullish(),
   findings: z.array(
     z.object({
       type: z.string(),
       status: z.string(),
       severity: z.string(),
       epss: z.object({ score: z.number().min(0).max(1) }).optional(),
+      inspectorScoreDetails: z
+        .object({ adjustedCvss: z.object({ scoreSource: z.string() }).optional() })
+        .optional(),
       packageVulnerabilityDetails: z
         .object({
           vulnerabilityId: z.string().min(1),
-          source: z.string().optional(),
           cvss: list(cvss),
           vulnerablePackages: z.array(
             z.object({
@@ -35,10 +40,17 @@ const shape = z.object({
   ),
 });
 
-/** Findings that are closed or suppressed are left out. @throws Error for anything that is not such an answer */
+/**
+ * Findings that are closed or suppressed are left out.
+ * @throws Error for anything that is not such an answer, and for one that is only the beginning of it
+ */
 export function parseInspector(text: string): ScannerReport {
-  const { findings } = parseReport('Amazon Inspector', text, shape);
-  const sightings = findings.flatMap(({ status, severity, epss, packageVulnerabilityDetails: details }) => {
+  const { findings, nextToken, NextToken } = parseDocument('a report of Amazon Inspector', text, shape);
+  if (nextToken || NextToken) {
+    throw new Error('the report of Amazon Inspector is cut off: there is another page');
+  }
+  const sightings = findings.flatMap((finding) => {
+    const { status, severity, epss, inspectorScoreDetails, packageVulnerabilityDetails: details } = finding;
     if (status !== 'ACTIVE' || !details) return [];
     const [score] = details.cvss.toSorted((a, b) => Number(b.version) - Number(a.version));
     return details.vulnerablePackages.map(
@@ -50,11 +62,12 @@ export function parseInspector(text: string): ScannerReport {
         // "NotAvailable" stands for none.
         fixed: found.fixedInVersion && found.fixedInVersion !== 'NotAvailable' ? found.fixedInVersion : null,
         severity: severityOf(severity),
-        severitySource: details.source?.toLowerCase() ?? null,
+        // Inspector rates by the score it adopted, which need not be that of who reported the vulnerability.
+        severitySource: inspectorScoreDetails?.adjustedCvss?.scoreSource.toLowerCase() ?? null,
         cvss: score ? { score: score.baseScore, vector: score.scoringVector } : null,
         epss: epss?.score ?? null,
         // exploitAvailable says that exploits are public, which is not that it is exploited.
-        exploited: false,
+        kev: null,
         purl: null,
         feed: 'inspector',
       }),

@@ -4,14 +4,27 @@
  * https://www.cisa.gov/known-exploited-vulnerabilities-catalog
  */
 import { z } from 'zod';
-import { firstProblem } from './report-shape.ts';
+import { parseDocument } from './report-shape.ts';
 
 export interface Kev {
-  /** YYYY-MM-DD. */
-  dateAdded: string;
-  dueDate: string;
+  /** YYYY-MM-DD; null where a scanner's copy of the catalogue leaves it out. */
+  dateAdded: string | null;
+  dueDate: string | null;
   ransomware: boolean;
 }
+
+/** An entry as the catalogue writes it; Grype copies it. */
+interface KevEntry {
+  dateAdded?: string | undefined;
+  dueDate?: string | undefined;
+  knownRansomwareCampaignUse?: string | undefined;
+}
+
+export const kevOf = ({ dateAdded, dueDate, knownRansomwareCampaignUse }: KevEntry): Kev => ({
+  dateAdded: dateAdded ?? null,
+  dueDate: dueDate ?? null,
+  ransomware: knownRansomwareCampaignUse?.toLowerCase() === 'known',
+});
 
 export interface KevCatalogue {
   version: string;
@@ -38,20 +51,17 @@ const shape = z.object({
 
 /** @throws Error naming what is wrong: not JSON, not the catalogue's schema, or cut off */
 export function parseKev(text: string): KevCatalogue {
-  const parsed = shape.safeParse(JSON.parse(text));
-  if (!parsed.success) throw new Error(`not a KEV catalogue: ${firstProblem(parsed.error)}`);
-  const { catalogVersion, dateReleased, count, vulnerabilities } = parsed.data;
+  const { catalogVersion, dateReleased, count, vulnerabilities } = parseDocument(
+    'a KEV catalogue',
+    text,
+    shape,
+  );
   if (count !== vulnerabilities.length) {
     throw new Error(`the KEV catalogue says it has ${count} entries and holds ${vulnerabilities.length}`);
   }
   return {
     version: catalogVersion,
     released: dateReleased,
-    entries: new Map(
-      vulnerabilities.map(({ cveID, dateAdded, dueDate, knownRansomwareCampaignUse }) => [
-        cveID,
-        { dateAdded, dueDate, ransomware: knownRansomwareCampaignUse?.toLowerCase() === 'known' },
-      ]),
-    ),
+    entries: new Map(vulnerabilities.map((entry) => [entry.cveID, kevOf(entry)])),
   };
 }

@@ -1,5 +1,6 @@
 /** What the readers of scanners' reports share: a report as data, or one sentence about what is wrong with it. */
 import { z } from 'zod';
+import { reasonOf } from '../../pipeline/errors.ts';
 import type { Sighting } from './finding.ts';
 
 /** What one scanner said. */
@@ -11,24 +12,20 @@ export interface ScannerReport {
   sightings: Sighting[];
 }
 
-export const firstProblem = (error: z.ZodError): string => {
-  const [issue] = error.issues;
-  return issue ? `${issue.path.join('.') || 'the document'}: ${issue.message}` : 'unreadable';
-};
-
-/** @throws Error naming scanner and place */
-export function parseReport<S extends z.ZodType>(scanner: string, text: string, shape: S): z.output<S> {
+/** @param kind what the text should be, with its article @throws Error naming that and the place of the problem */
+export function parseDocument<S extends z.ZodType>(kind: string, text: string, shape: S): z.output<S> {
+  if (text.trim() === '') throw new Error(`not ${kind}: it is empty`);
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch {
-    throw new Error(
-      `${scanner} answered with something that is not JSON: ${text.slice(0, 80).trim() || 'nothing'}`,
-    );
+  } catch (error) {
+    // Says where JSON ends too early, or begins with what is none.
+    throw new Error(`not ${kind}: ${reasonOf(error)}`);
   }
   const parsed = shape.safeParse(value);
-  if (!parsed.success) throw new Error(`not a report of ${scanner}: ${firstProblem(parsed.error)}`);
-  return parsed.data;
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new Error(`not ${kind}: ${issue!.path.join('.') || 'the document'}: ${issue!.message}`);
 }
 
 /** Go's encoders write null for an empty list. */

@@ -4,23 +4,33 @@
  */
 import { z } from 'zod';
 import { type Sighting, severityOf } from './finding.ts';
-import { list, parseReport, type ScannerReport } from './report-shape.ts';
+import { list, parseDocument, type ScannerReport } from './report-shape.ts';
 
-const cvss = z.object({ V3Score: z.number().optional(), V3Vector: z.string().optional() });
+const cvss = z.object({
+  V3Score: z.number().optional(),
+  V3Vector: z.string().optional(),
+  V40Score: z.number().optional(),
+  V40Vector: z.string().optional(),
+});
 
 const shape = z.object({
   SchemaVersion: z.literal(2),
   ArtifactName: z.string(),
+  /** Of newer versions only. */
   Trivy: z.object({ Version: z.string() }).optional(),
+  // It leaves the list out when it recognized nothing, above all no distribution. What it looked at and found faultless
+  // is listed.
   Results: list(
     z.object({
       Target: z.string(),
+      /** With `--list-all-pkgs`, the default of newer versions; the findings themselves name no source package. */
+      Packages: list(z.object({ ID: z.string().optional(), SrcName: z.string().optional() })),
       Vulnerabilities: list(
         z.object({
           VulnerabilityID: z.string().min(1),
+          PkgID: z.string().optional(),
           PkgName: z.string().min(1),
           PkgIdentifier: z.object({ PURL: z.string().optional() }).optional(),
-          SrcName: z.string().optional(),
           InstalledVersion: z.string(),
           FixedVersion: z.string().optional(),
           Severity: z.string(),
@@ -32,17 +42,21 @@ const shape = z.object({
   ),
 });
 
-/** @throws Error for anything that is not such a report */
+/** @throws Error for anything that is not such a report, and for one of nothing */
 export function parseTrivy(text: string): ScannerReport {
-  const report = parseReport('Trivy', text, shape);
+  const report = parseDocument('a report of Trivy', text, shape);
+  if (report.Results.length === 0) {
+    throw new Error('Trivy recognized nothing it could look at: its report has no Results');
+  }
   const scanner = `trivy ${report.Trivy?.Version ?? '(version not in the report)'}`;
-  const sightings = report.Results.flatMap(({ Vulnerabilities }) =>
-    Vulnerabilities.map((found): Sighting => {
+  const sightings = report.Results.flatMap(({ Packages, Vulnerabilities }) => {
+    const sources = new Map(Packages.map(({ ID, SrcName }) => [ID, SrcName]));
+    return Vulnerabilities.map((found): Sighting => {
       const { VulnerabilityID: id, CVSS = {}, SeveritySource: rater } = found;
       return {
         id,
         package: found.PkgName,
-        source: found.SrcName ?? null,
+        source: (found.PkgID && sources.get(found.PkgID)) ?? null,
         installed: found.InstalledVersion,
         fixed: found.FixedVersion || null,
         severity: severityOf(found.Severity),
@@ -53,14 +67,18 @@ export function parseTrivy(text: string): ScannerReport {
           Object.values(CVSS).map(scoreOf).find(Boolean) ??
           null,
         epss: null,
-        exploited: false,
+        kev: null,
         purl: found.PkgIdentifier?.PURL ?? null,
         feed: scanner,
       };
-    }),
-  );
+    });
+  });
   return { scanner, database: null, sightings };
 }
 
-const scoreOf = (entry: z.output<typeof cvss> | undefined): Sighting['cvss'] =>
-  entry?.V3Score === undefined ? null : { score: entry.V3Score, vector: entry.V3Vector ?? '' };
+/** The newest version of CVSS somebody rated by. */
+function scoreOf(entry: z.output<typeof cvss> | undefined): Sighting['cvss'] {
+  if (entry?.V40Score !== undefined) return { score: entry.V40Score, vector: entry.V40Vector ?? '' };
+  if (entry?.V3Score !== undefined) return { score: entry.V3Score, vector: entry.V3Vector ?? '' };
+  return null;
+}

@@ -24,6 +24,7 @@ const good = [
     exploited: 0,
     oldestFixableCriticalDays: 0,
     oldestFixableHighDays: 0,
+    oldestFixableUnratedDays: 0,
   }),
   verdict('contents', 'passed', {
     packages: 240,
@@ -47,7 +48,7 @@ describe('the judge', () => {
   test('passes an image that satisfies every policy', () => {
     const { verdict } = rule(good);
     expect(verdict.status).toBe('passed');
-    expect(verdict.reasons).toEqual(['13 of 13 policies hold']);
+    expect(verdict.reasons).toEqual(['14 of 14 policies hold']);
   });
   test.each(checks)('fails an image whose %s verdict is absent', (check) => {
     expect(rule(without(check)).verdict.status).toBe('failed');
@@ -60,8 +61,8 @@ describe('the judge', () => {
   });
   test('lists every reason of a failure', () => {
     const { verdict } = rule([]);
-    expect(verdict.reasons).toHaveLength(12);
-    expect(verdict.facts).toMatchObject({ failed: 12, advised: 1 });
+    expect(verdict.reasons).toHaveLength(13);
+    expect(verdict.facts).toMatchObject({ failed: 13, advised: 1 });
   });
   test('reports an advisory failure and passes all the same', () => {
     const stale = [

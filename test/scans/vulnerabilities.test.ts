@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../pipeline/clock.ts';
+import { judge } from '../../scans/judge.ts';
+import { readPolicies } from '../../scans/request.ts';
 import type { MissingUpdate } from '../../scans/updates.ts';
 import { checkVulnerabilities } from '../../scans/vulnerabilities/check.ts';
 import { merge, type Sighting, severityOf } from '../../scans/vulnerabilities/finding.ts';
@@ -27,71 +29,165 @@ const kevOf = (...ids: string[]) =>
     })),
   });
 
-describe('a report', () => {
-  test("of Trivy becomes findings with Debian's or NVD's severity and the fixed version", () => {
-    const { sightings } = parseTrivy(fixture('trivy-debian-10.json'));
-    expect(sightings).toMatchObject([
+const trivy = fixture('trivy-0.71.0-debian-13.json');
+const grype = fixture('grype-0.111.0-java.json');
+const inspector = fixture('inspector-2024-debian-10.json');
+
+describe('a report of Trivy', () => {
+  test('becomes findings with the source package, who rated them and the fixed version', () => {
+    const { scanner, sightings } = parseTrivy(trivy);
+    expect(scanner).toBe('trivy 0.71.0');
+    expect(sightings).toEqual([
       {
-        id: 'CVE-2019-18276',
-        package: 'bash',
-        installed: '5.0-4',
-        fixed: null,
-        severity: 'low',
-        severitySource: 'debian',
-        cvss: { score: 7.8 },
-        purl: 'pkg:deb/debian/bash@5.0-4?arch=amd64&distro=debian-10.1',
+        id: 'CVE-2026-4878',
+        package: 'libcap2',
+        source: 'libcap2',
+        installed: '1:2.75-10+b1',
+        fixed: '1:2.75-10+deb13u1',
+        severity: 'high',
+        severitySource: 'nvd',
+        cvss: { score: 7, vector: 'CVSS:3.1/AV:L/AC:H/PR:L/UI:N/S:U/C:H/I:H/A:H' },
+        epss: null,
+        kev: null,
+        purl: 'pkg:deb/debian/libcap2@2.75-10%2Bb1?arch=amd64&distro=debian-13.1&epoch=1',
+        feed: 'trivy 0.71.0',
       },
-      { id: 'CVE-2019-18224', fixed: '2.0.5-1+deb10u1', severity: 'critical', cvss: { score: 9.8 } },
+      expect.objectContaining({
+        id: 'CVE-2026-27456',
+        package: 'liblastlog2-2',
+        source: 'util-linux',
+        fixed: null,
+        severity: 'medium',
+        severitySource: null,
+        cvss: { score: 4.7, vector: 'CVSS:3.1/AV:L/AC:H/PR:L/UI:N/S:U/C:H/I:N/A:N' },
+      }),
     ]);
   });
-  test('of Grype carries EPSS, the newest CVSS and the time of its database', () => {
-    const { scanner, database, sightings } = parseGrype(fixture('grype-0.94.0-busybox.json'));
-    expect({ scanner, database }).toEqual({ scanner: 'grype 0.94.0', database: '2025-06-19T04:12:38Z' });
-    expect(sightings).toMatchObject([
-      { id: 'CVE-2022-48174', severity: 'critical', fixed: null, epss: 0.00451, cvss: { score: 9.8 } },
-      { id: 'CVE-2022-28391', severity: 'high', epss: 0.0719, cvss: { score: 8.8 } },
-    ]);
-  });
-  test('of Grype about an advisory is a finding about its CVE', () => {
-    const report = JSON.parse(fixture('grype-0.94.0-busybox.json'));
-    const [match] = report.matches;
-    match.relatedVulnerabilities = [{ id: match.vulnerability.id, cvss: match.vulnerability.cvss }];
-    match.vulnerability = { id: 'GHSA-aaaa-bbbb-cccc', severity: 'High', knownExploited: [{}] };
-    expect(parseGrype(JSON.stringify(report)).sightings[0]).toMatchObject({
-      id: 'CVE-2022-48174',
-      exploited: true,
-      cvss: { score: 9.8 },
+  test('takes the score of who rated it, in whichever version of CVSS', () => {
+    const [found] = parseTrivy(fixture('trivy-0.69.1-java.json')).sightings;
+    expect(found).toMatchObject({
+      severity: 'low',
+      severitySource: 'ghsa',
+      cvss: {
+        score: 2.7,
+        vector: 'CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:L/VI:N/VA:N/SC:N/SI:N/SA:N/E:U',
+      },
     });
   });
-  test('of Amazon Inspector becomes a finding per vulnerable package', () => {
-    expect(parseInspector(fixture('inspector-debian-10.json')).sightings).toMatchObject([
+  test('of an older version does not say which, and is read all the same', () => {
+    const { Trivy: _, ...older } = JSON.parse(trivy);
+    const { scanner, sightings } = parseTrivy(JSON.stringify(older));
+    expect(scanner).toBe('trivy (version not in the report)');
+    expect(sightings).toHaveLength(2);
+  });
+  test('that looked at nothing is an error, and one that found nothing is not', () => {
+    const report = JSON.parse(trivy);
+    const [{ Vulnerabilities: _, ...looked }] = report.Results;
+    expect(parseTrivy(JSON.stringify({ ...report, Results: [looked] })).sightings).toEqual([]);
+    const { Results: __, ...blind } = report;
+    expect(() => parseTrivy(JSON.stringify(blind))).toThrow('Trivy recognized nothing');
+  });
+});
+
+describe('a report of Grype', () => {
+  test('about an advisory is a finding about its CVE, with EPSS, KEV and the age of the database', () => {
+    expect(parseGrype(grype)).toEqual({
+      scanner: 'grype 0.111.0',
+      database: '2026-04-16T06:59:03Z',
+      sightings: [
+        {
+          id: 'CVE-2021-39144',
+          package: 'xstream',
+          source: null,
+          installed: '1.4.5',
+          fixed: '1.4.18',
+          severity: 'high',
+          severitySource: 'github',
+          cvss: { score: 8.5, vector: 'CVSS:3.1/AV:N/AC:H/PR:L/UI:N/S:C/C:H/I:H/A:H/E:H' },
+          epss: 0.94255,
+          kev: { dateAdded: '2023-03-10', dueDate: '2023-03-31', ransomware: false },
+          purl: 'pkg:maven/com.thoughtworks.xstream/xstream@1.4.5',
+          feed: 'grype 0.111.0',
+        },
+      ],
+    });
+  });
+  test('of an older version has no EPSS and no KEV, and the time of its database elsewhere', () => {
+    expect(parseGrype(fixture('grype-0.86.1-debian-8.json'))).toMatchObject({
+      scanner: 'grype 0.86.1',
+      database: '2025-01-22T01:30:51Z',
+      sightings: [
+        {
+          id: 'CVE-2018-12020',
+          package: 'gpgv',
+          source: 'gnupg',
+          fixed: '1.4.18-7+deb8u5',
+          severity: 'medium',
+          severitySource: 'debian',
+          // The newest version of CVSS that the CVE itself is rated by.
+          cvss: { score: 7.5 },
+          epss: null,
+          kev: null,
+        },
+      ],
+    });
+  });
+});
+
+test('a report of Grype without matches is an error, and one with none is not', () => {
+  const { matches: _, ...without } = JSON.parse(grype);
+  expect(() => parseGrype(JSON.stringify(without))).toThrow('not a report of Grype: matches');
+  expect(parseGrype(JSON.stringify({ ...without, matches: [] })).sightings).toEqual([]);
+});
+
+describe('a report of Amazon Inspector', () => {
+  test('becomes a finding per vulnerable package, rated by the score that Inspector adopted', () => {
+    expect(parseInspector(inspector).sightings).toEqual([
       {
         id: 'CVE-2021-3744',
         package: 'linux',
+        source: null,
         installed: '4.19.118-2',
         fixed: '0:4.19.232-1',
         severity: 'medium',
+        // Debian reported it, and called it unimportant.
+        severitySource: 'nvd',
+        cvss: { score: 5.5, vector: 'CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:N/I:N/A:H' },
         epss: 0.00075,
+        kev: null,
+        purl: null,
+        feed: 'inspector',
       },
     ]);
   });
-  test('of Amazon Inspector leaves out what is closed or suppressed', () => {
-    const report = JSON.parse(fixture('inspector-debian-10.json'));
+  test('leaves out what is closed or suppressed', () => {
+    const report = JSON.parse(inspector);
     report.findings[0].status = 'SUPPRESSED';
     expect(parseInspector(JSON.stringify(report)).sightings).toEqual([]);
   });
-  test.each([
-    ['Trivy', parseTrivy],
-    ['Grype', parseGrype],
-    ['Amazon Inspector', parseInspector],
-  ] as const)('that is not one of %s is an error that says so', (name, parse) => {
-    expect(() => parse('')).toThrow(`${name} answered with something that is not JSON: nothing`);
-    expect(() => parse('<html>')).toThrow('not JSON: <html>');
-    expect(() => parse('{}')).toThrow(`not a report of ${name}`);
+  test.each(['nextToken', 'NextToken'])('that names another page (%s) is cut off', (token) => {
+    const page = JSON.stringify({ ...JSON.parse(inspector), [token]: 'AAAA' });
+    expect(() => parseInspector(page)).toThrow('there is another page');
   });
-  test('of another scanner is not taken for an empty one', () => {
-    expect(() => parseTrivy(fixture('grype-0.94.0-busybox.json'))).toThrow('SchemaVersion');
-    expect(() => parseGrype(fixture('trivy-debian-10.json'))).toThrow('descriptor');
+});
+
+describe.each([
+  ['Trivy', parseTrivy, trivy, grype],
+  ['Grype', parseGrype, grype, inspector],
+  ['Amazon Inspector', parseInspector, inspector, trivy],
+] as const)('what should be a report of %s', (name, parse, report, foreign) => {
+  test.each([0.1, 0.5, 0.99])('and ends after %f of it is an error', (part) => {
+    expect(() => parse(report.slice(0, report.length * part))).toThrow(`not a report of ${name}: `);
+  });
+  test('and is empty, a web page or anything else is an error that says so', () => {
+    expect(() => parse('\n')).toThrow(`not a report of ${name}: it is empty`);
+    expect(() => parse('<html>')).toThrow(`not a report of ${name}: Unexpected token '<'`);
+    expect(() => parse('{}')).toThrow(new RegExp(`not a report of ${name}: \\w+: `));
+  });
+  test("and is another scanner's is not taken for an empty one", () => {
+    expect(() => parse(foreign)).toThrow(
+      new RegExp(`not a report of ${name}: (SchemaVersion|descriptor|findings): `),
+    );
   });
 });
 
@@ -121,7 +217,8 @@ describe('the KEV catalogue', () => {
     const short = { ...JSON.parse(kevOf('CVE-2026-1000')), count: 2 };
     expect(() => parseKev(JSON.stringify(short))).toThrow('says it has 2 entries and holds 1');
     expect(() => parseKev(kevOf())).toThrow('not a KEV catalogue');
-    expect(() => parseKev('{"vulnerabilities":[]}')).toThrow('catalogVersion');
+    expect(() => parseKev('{"vulnerabilities":[]}')).toThrow('not a KEV catalogue: catalogVersion');
+    expect(() => parseKev(kevOf('CVE-2026-1000').slice(0, -1))).toThrow('not a KEV catalogue: Expected');
   });
 });
 
@@ -136,7 +233,7 @@ describe('sightings of the same vulnerability in the same package', () => {
     severitySource: null,
     cvss: null,
     epss: null,
-    exploited: false,
+    kev: null,
     purl: null,
     feed: 'bookworm-security',
     ...change,
@@ -161,6 +258,13 @@ describe('sightings of the same vulnerability in the same package', () => {
         firstSeen: known.at,
       }),
     ]);
+  });
+  test("are known to be exploited by a scanner's copy of the catalogue; the user's own counts first", () => {
+    const copy = { dateAdded: '2026-11-01', dueDate: null, ransomware: false };
+    const both = [sighting({}), sighting({ feed: 'grype', kev: copy })];
+    expect(merge(both, known)[0]).toMatchObject({ exploited: true, kev: copy });
+    const own = parseKev(kevOf('CVE-2026-1000')).entries.get('CVE-2026-1000')!;
+    expect(merge(both, { ...known, kev: new Map([['CVE-2026-1', own]]) })[0]).toMatchObject({ kev: own });
   });
   test('in two packages are two findings', () => {
     expect(merge([sighting({}), sighting({ package: 'openssl' })], known)).toHaveLength(2);
@@ -247,16 +351,18 @@ describe('the check of vulnerabilities', () => {
     expect(reasons[1]).toContain('CVE-2026-1001 in libssl3 3.0.20: unknown, known to be exploited');
   });
   test('hands the scanner the bill of materials and the image, and keeps its answer', async () => {
-    writeFileSync(join(directory, 'report.json'), fixture('grype-0.94.0-busybox.json'));
+    writeFileSync(join(directory, 'report.json'), grype);
     const script = `grep -q sbom "$1" && [ "$2" = img-1 ] && cat '${directory}/report.json'`;
     const { facts, artifacts } = await check({ scanners: [scannerOf(script)] });
-    expect(facts).toMatchObject({ findings: 2, critical: 1, high: 1, fixable: 0, scanners: 1 });
-    expect(facts.databaseAgeHours).toBeGreaterThan(24 * 365);
+    expect(facts).toMatchObject({ findings: 1, high: 1, fixableHigh: 1, scanners: 1 });
+    expect(facts.databaseAgeHours).toBe(5321);
+    // There is no catalogue, but the scanner has its own copy.
+    expect(facts.exploited).toBe(1);
     expect(artifacts.map(({ name }) => name)).toEqual(['vulnerabilities.json', 'grype-1.json.gz']);
   });
   test.each([
     ['exits with an error', 'echo "no database" >&2; exit 1', 'no database'],
-    ['says nothing', 'exit 0', 'not JSON: nothing'],
+    ['says nothing', 'exit 0', 'not a report of Grype: it is empty'],
     ['speaks another language', 'echo "{}"', 'not a report of Grype'],
   ])('fails when a scanner %s', async (_how, script, complaint) => {
     await expect(check({ scanners: [scannerOf(script)] })).rejects.toThrow(complaint);
@@ -283,6 +389,23 @@ describe('the check of vulnerabilities', () => {
     );
     expect((await check({ previousDir })).facts).toMatchObject({ high: 1, oldestFixableHighDays: 35 });
     expect((await check()).facts).toMatchObject({ high: 1, oldestFixableHighDays: 0 });
+  });
+  test('has a finding that nobody rated fail the shipped policies once it is older than 15 days', async () => {
+    missing([update]);
+    const previousDir = join(directory, 'previous');
+    mkdirSync(previousDir);
+    const policies = await readPolicies('scans/policies.yaml');
+    const failedWhenFirstSeen = async (firstSeen: string) => {
+      const findings = update.cves!.map((id) => ({ id, package: update.package, firstSeen }));
+      writeFileSync(join(previousDir, 'vulnerabilities.json'), JSON.stringify({ findings }));
+      const at = new Date(now).toISOString();
+      const verdict = { imageId: 'img-1', check: 'vulnerabilities', at, ...(await check({ previousDir })) };
+      expect(verdict.facts).toMatchObject({ unrated: 2, critical: 0, high: 0 });
+      const { results } = judge({ imageId: 'img-1', verdicts: [verdict], policies, at });
+      return results.filter(({ outcome }) => outcome === 'failed').map(({ id }) => id);
+    };
+    expect(await failedWhenFirstSeen('2026-11-09T00:00:00.000Z')).not.toContain('unrated-fixed-in-time');
+    expect(await failedWhenFirstSeen('2026-11-08T00:00:00.000Z')).toContain('unrated-fixed-in-time');
   });
   test('says how many updates nobody knows the purpose of', async () => {
     missing([{ ...update, cves: null }]);
