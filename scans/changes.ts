@@ -96,18 +96,25 @@ const byName = <T extends { name: string }>(packages: readonly T[]): Map<string,
 /** The packages of a bill of materials that sbom.ts wrote. */
 async function packagesIn(path: string): Promise<Map<string, Known>> {
   const { components } = JSON.parse(await readFile(path, 'utf8')) as {
-    components: { name: string; version: string; properties?: { name: string; value: string }[] }[];
+    components: {
+      type?: string;
+      name: string;
+      version: string;
+      properties?: { name: string; value: string }[];
+    }[];
   };
   return byName(
-    components.map(({ name, version, properties = [] }) => {
-      const property = (suffix: string) => properties.find((entry) => entry.name.endsWith(suffix))?.value;
-      return {
-        name,
-        version,
-        source: property(':source') ?? name,
-        sourceVersion: property(':source-version') ?? version,
-      };
-    }),
+    components
+      .filter(({ type }) => type !== 'operating-system')
+      .map(({ name, version, properties = [] }) => {
+        const property = (suffix: string) => properties.find((entry) => entry.name.endsWith(suffix))?.value;
+        return {
+          name,
+          version,
+          source: property(':source') ?? name,
+          sourceVersion: property(':source-version') ?? version,
+        };
+      }),
   );
 }
 

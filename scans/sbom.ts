@@ -3,6 +3,9 @@
  * named (purl), never what is installed. The same answers always give the same bytes: times come from the image
  * record and the serial number is derived from the image's id.
  *
+ * It is also what vulnerability scanners read. Trivy and Grype learn the distribution from the operating-system component,
+ * and only Debian's source packages have advisories: Trivy knows them by its own properties alone, Grype by the purl.
+ *
  * https://cyclonedx.org/specification/overview/ and
  * https://github.com/package-url/purl-spec/blob/main/types-doc/deb-definition.md
  * and rpm-definition.md beside it
@@ -41,12 +44,18 @@ export async function renderSbom(input: SbomInput): Promise<string> {
 function bomOf({ image, osRelease, digests, type, packages, licences }: SbomInput): Models.Bom {
   const distribution = osRelease.ID ?? 'debian';
   const release = osRelease.VERSION_ID ?? '';
-  const subject = new Models.Component(Enums.ComponentType.OperatingSystem, image.name, {
+  // The type Trivy gives a machine's disk, too; an operating system here would be taken for the distribution.
+  const subject = new Models.Component(Enums.ComponentType.Container, image.name, {
     bomRef: `image:${image.id}`,
     version: image.release,
     description: `Machine image ${image.id}: ${osRelease.PRETTY_NAME ?? image.distribution}`,
   });
   if (image.disk) subject.hashes.set(Enums.HashAlgorithm['SHA-256'], image.disk.sha256);
+  const system = new Models.Component(Enums.ComponentType.OperatingSystem, distribution, {
+    bomRef: `os:${distribution}-${release}`,
+    version: release,
+  });
+  subject.dependencies.add(system.bomRef);
 
   const bom = new Models.Bom({
     serialNumber: serialNumberOf(image),
@@ -54,13 +63,14 @@ function bomOf({ image, osRelease, digests, type, packages, licences }: SbomInpu
   });
   bom.metadata.lifecycles.add(Enums.LifecyclePhase.PostBuild);
   bom.metadata.tools.components.add(new Models.Component(Enums.ComponentType.Application, 'drover'));
+  bom.components.add(system);
   for (const installed of packages) {
     const purl = purlOf(type, installed, distribution, release);
     const component = componentOf(type, installed, purl, licences.get(installed.name) ?? []);
     const digest = digests[installed.name];
     if (digest) component.hashes.set(Enums.HashAlgorithm['SHA-256'], digest);
     bom.components.add(component);
-    subject.dependencies.add(component.bomRef);
+    system.dependencies.add(component.bomRef);
   }
   return bom;
 }
@@ -80,9 +90,15 @@ function componentOf(
       ? new Models.OrganizationalEntity({ name: installed.maintainer })
       : undefined,
   });
-  component.properties.add(new Models.Property(`drover:${type}:architecture`, installed.architecture));
-  component.properties.add(new Models.Property(`drover:${type}:source`, installed.source));
-  component.properties.add(new Models.Property(`drover:${type}:source-version`, installed.sourceVersion));
+  const properties = {
+    [`drover:${type}:architecture`]: installed.architecture,
+    [`drover:${type}:source`]: installed.source,
+    [`drover:${type}:source-version`]: installed.sourceVersion,
+    ...(type === 'deb' && sourceForTrivy(installed)),
+  };
+  for (const [name, value] of Object.entries(properties)) {
+    component.properties.add(new Models.Property(name, value));
+  }
   for (const licence of licences) {
     component.licenses.add(
       new Models.NamedLicense(licence, { acknowledgement: Enums.LicenseAcknowledgement.Declared }),
@@ -91,7 +107,19 @@ function componentOf(
   return component;
 }
 
-/** `upstream` is the qualifier vulnerability scanners read the source package from. */
+/** A source package in Trivy's words, its version in three parts (deb-version(7)); it reads no purl's `upstream`. */
+function sourceForTrivy({ source, sourceVersion }: InstalledPackage): Record<string, string> {
+  const [, epoch, version, revision] = /^(?:(\d+):)?(.+?)(?:-([^-]*))?$/.exec(sourceVersion) ?? [];
+  const prefix = 'aquasecurity:trivy:Src';
+  return {
+    [`${prefix}Name`]: source,
+    [`${prefix}Version`]: version ?? sourceVersion,
+    ...(revision !== undefined && { [`${prefix}Release`]: revision }),
+    ...(epoch !== undefined && { [`${prefix}Epoch`]: epoch }),
+  };
+}
+
+/** `upstream` is the qualifier that Grype reads the source package from. */
 function purlOf(
   type: Inventory['type'],
   installed: InstalledPackage,

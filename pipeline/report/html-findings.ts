@@ -59,6 +59,7 @@ const sbomShape = z.object({
   components: z
     .array(
       z.object({
+        type: z.string().optional(),
         name: z.string(),
         version: z.string().optional(),
         licenses: z.array(z.unknown()).optional(),

@@ -70,8 +70,9 @@ function renderUpdates(found: UpdatesFindings | null): Markup {
 
 function renderSbom(found: SbomFindings | null): Markup {
   if (!found) return html`<p class="absent">This release holds no readable bill of materials.</p>`;
-  const licensed = found.components.filter((component) => (component.licenses?.length ?? 0) > 0).length;
-  return html`<p>${plural(found.components.length, 'component')}, ${count(licensed)} of them with declared licences.</p>
+  const packages = found.components.filter(({ type }) => type !== 'operating-system');
+  const licensed = packages.filter(({ licenses = [] }) => licenses.length > 0).length;
+  return html`<p>${plural(packages.length, 'component')}, ${count(licensed)} of them with declared licences.</p>
 <p class="small muted wrap">CycloneDX ${found.specVersion}${found.serialNumber && html`, <code>${found.serialNumber}</code>`}</p>`;
 }
 

@@ -76,17 +76,48 @@ describe('the bill of materials', () => {
     const bom = JSON.parse(await renderSbom(input));
     expect(bom.specVersion).toBe('1.6');
     expect(bom.metadata.component['bom-ref']).toBe('image:img-1');
-    expect(bom.components.map((component: { purl: string }) => component.purl)).toEqual([
+    const packages = packagesOf(bom);
+    expect(packages.map(({ purl }) => purl)).toEqual([
       'pkg:deb/debian/adduser@3.134?arch=all&distro=debian-12&upstream=adduser',
       'pkg:deb/debian/libacl1@2.3.1-3+b1?arch=amd64&distro=debian-12&upstream=acl%402.3.1',
       'pkg:deb/debian/zlib1g@1:1.2.13.dfsg-1?arch=amd64&distro=debian-12&upstream=zlib',
     ]);
-    expect(bom.components.map((component: { hashes?: object }) => component.hashes)).toEqual([
+    expect(packages.map(({ hashes }) => hashes)).toEqual([
       undefined,
       [{ alg: 'SHA-256', content: 'b'.repeat(64) }],
       undefined,
     ]);
-    expect(bom.components[2].licenses).toEqual([{ license: { name: 'Zlib', acknowledgement: 'declared' } }]);
+    expect(packages[2]!.licenses).toEqual([{ license: { name: 'Zlib', acknowledgement: 'declared' } }]);
+  });
+  test('names the distribution once, in the component where scanners look for it', async () => {
+    const bom = JSON.parse(await renderSbom(input));
+    const systems = [bom.metadata.component, ...bom.components].filter(
+      ({ type }: { type: string }) => type === 'operating-system',
+    );
+    expect(systems).toEqual([
+      { type: 'operating-system', 'bom-ref': 'os:debian-12', name: 'debian', version: '12' },
+    ]);
+    expect(bom.dependencies).toContainEqual({
+      ref: 'os:debian-12',
+      dependsOn: packagesOf(bom).map((component) => component['bom-ref']),
+    });
+  });
+  test("gives the source package also in Trivy's properties, its version in parts", async () => {
+    const [, libacl, zlib] = packagesOf(JSON.parse(await renderSbom(input)));
+    const forTrivy = ({ properties = [] }: BomComponent) =>
+      properties
+        .filter(({ name }) => name.startsWith('aquasecurity:'))
+        .map(({ name, value }) => [name, value]);
+    expect(forTrivy(libacl!)).toEqual([
+      ['aquasecurity:trivy:SrcName', 'acl'],
+      ['aquasecurity:trivy:SrcVersion', '2.3.1'],
+    ]);
+    expect(forTrivy(zlib!)).toEqual([
+      ['aquasecurity:trivy:SrcEpoch', '1'],
+      ['aquasecurity:trivy:SrcName', 'zlib'],
+      ['aquasecurity:trivy:SrcRelease', '1'],
+      ['aquasecurity:trivy:SrcVersion', '1.2.13.dfsg'],
+    ]);
   });
   test('of the same image has the same bytes, whatever the order of the packages', async () => {
     const shuffled = { ...input, packages: [...input.packages].reverse() };
@@ -102,6 +133,17 @@ describe('the bill of materials', () => {
     expect(licencesOf('This package is under the GPL.\nFiles: *\nLicense: GPL\n')).toEqual([]);
   });
 });
+
+interface BomComponent {
+  type: string;
+  'bom-ref': string;
+  purl?: string;
+  hashes?: object[];
+  licenses?: object[];
+  properties?: { name: string; value: string }[];
+}
+const packagesOf = (bom: { components: BomComponent[] }): BomComponent[] =>
+  bom.components.filter(({ type }) => type === 'library');
 
 describe('missing updates', () => {
   const installed = (name: string, version: string) => ({
