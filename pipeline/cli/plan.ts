@@ -1,5 +1,6 @@
 /** `drover plan`: what a rollout would meet and do, group by group, and how long it would take. Reads only. */
-import { durationMs as milliseconds, planFleet } from '../fleet/waves.ts';
+import { durationMs } from '../config/duration.ts';
+import { planFleet } from '../fleet/waves.ts';
 import { duration } from '../report/html-markup.ts';
 import { type GroupSurvey, preflight } from '../rollout/preflight.ts';
 import type { WaveSpec } from '../rollout/spec.ts';
@@ -32,7 +33,7 @@ export async function surveyed(
   const waves = planFleet({ config, root: rootOf(session), emergency });
   const { clock, signal } = session;
   // The simulated account's health checks pass when drover.yaml says, not when their settings would let one think.
-  const known = config.cloud === 'simulator' ? { readyMs: milliseconds(config.simulator.warm_up) } : {};
+  const known = config.cloud === 'simulator' ? { readyMs: durationMs(config.simulator.warm_up) } : {};
   const surveys = await withCloud(session, config, (cloud) =>
     preflight({ cloud, clock }, waves, image === undefined ? null : { id: image }, { ...known, ...given }),
   );

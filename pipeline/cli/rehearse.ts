@@ -1,5 +1,5 @@
 /** `drover rehearse`: the fleet's rollout on a copy of it, in seconds, with whatever shall go wrong. Changes nothing. */
-import { parseDurationMs } from '../config/schema.ts';
+import { parseDurationMs } from '../config/duration.ts';
 import { Failed, Refused } from '../errors.ts';
 import { duration } from '../report/html-markup.ts';
 import { faultOf } from './fault.ts';

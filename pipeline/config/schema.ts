@@ -18,8 +18,6 @@ import {
   vaultDrain,
 } from './orchestrators.ts';
 
-export { parseDurationMs } from './duration.ts';
-
 /** '200-299, 404' → [[200, 299], [404, 404]]; null for anything else. */
 export function statusRanges(text: string): [number, number][] | null {
   const ranges = text.split(',').map((part) => /^\s*([1-5]\d\d)(?:-([1-5]\d\d))?\s*$/.exec(part));

@@ -3,15 +3,9 @@
  * the most specific to the most general: emergency (when it is one), group, environment, all.
  */
 import { resolve } from 'node:path';
-import {
-  type Config,
-  type DrainConfig,
-  parseDurationMs,
-  type RolloutOverrides,
-  type Size,
-  type StrategyConfig,
-} from '../config/schema.ts';
-import type { Allowance, DrainSpec, GroupSpec, StrategySpec, WaveSpec } from '../rollout/spec.ts';
+import { durationMs } from '../config/duration.ts';
+import type { Config, RolloutOverrides, Size, StrategyConfig } from '../config/schema.ts';
+import type { Allowance, GroupSpec, InMs, StrategySpec, WaveSpec } from '../rollout/spec.ts';
 
 export type Environment = 'staging' | 'production';
 
@@ -49,13 +43,13 @@ export function planWaves({ config, root, emergency }: Given, environment: Envir
         strategy: strategySpec(settings.strategy),
         surge: allowance(settings.surge),
         unavailable: allowance(settings.unavailable),
-        gates: settings.gates.map((gate) => located(root, gate)),
+        gates: settings.gates.map((gate) => resolved(root, gate)),
         passes: settings.passes,
         gateDeadlineMs: durationMs(settings.gate_deadline),
-        drain: settings.drain.map((drain) => drainSpec(located(root, drain))),
+        drain: settings.drain.map((drain) => resolved(root, drain)),
         handover: settings.handover && {
           hook: settings.handover.hook,
-          until: drainSpec(located(root, settings.handover.until)),
+          until: resolved(root, settings.handover.until),
         },
         protectedInstances: settings.protected_instances,
         standbyInstances: settings.standby_instances,
@@ -89,28 +83,16 @@ function strategySpec(strategy: StrategyConfig): StrategySpec {
 const allowance = (size: Size): Allowance =>
   typeof size === 'number' ? { instances: size } : { fraction: Number.parseInt(size, 10) / 100 };
 
-/** Keys of a gate, a drain or a cluster whose values are files. */
+/** Keys of a gate, a drain or a cluster whose values are files, and those whose values are durations. */
 const fileKeys: ReadonlySet<string> = new Set(['file', 'token_file', 'ca_file']);
+const durationKeys: ReadonlySet<string> = new Set(['timeout', 'deadline']);
 
-/** The same settings with their files' whole paths: what reads them knows nothing of drover.yaml. */
-function located<T extends object>(root: string, settings: T): T {
+/** The same settings with their files' whole paths and durations in milliseconds: what reads them knows nothing of drover.yaml. */
+export function resolved<T extends object>(root: string, settings: T): InMs<T> {
   const entries = Object.entries(settings).map(([key, value]) => {
-    if (key === 'cluster') return [key, located(root, value)];
+    if (key === 'cluster') return [key, resolved(root, value)];
+    if (durationKeys.has(key)) return [`${key}Ms`, durationMs(value)];
     return [key, fileKeys.has(key) && value !== undefined ? resolve(root, value) : value];
   });
-  return Object.fromEntries(entries) as T;
-}
-
-function drainSpec<T extends DrainConfig['type']>({
-  deadline,
-  ...drain
-}: Extract<DrainConfig, { type: T }>): Extract<DrainSpec, { type: T }> {
-  return { ...drain, deadlineMs: durationMs(deadline) } as unknown as Extract<DrainSpec, { type: T }>;
-}
-
-/** The schema has already checked the notation, so anything else here is a bug. */
-export function durationMs(text: string): number {
-  const milliseconds = parseDurationMs(text);
-  if (milliseconds === null) throw new TypeError(`not a duration: '${text}'`);
-  return milliseconds;
+  return Object.fromEntries(entries) as InMs<T>;
 }

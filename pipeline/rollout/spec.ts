@@ -7,16 +7,21 @@ import type { DrainConfig, GateConfig } from '../config/schema.ts';
 /** Instances, or a fraction of the group's desired capacity right now. */
 export type Allowance = { instances: number } | { fraction: number };
 
-export type GateSpec = GateConfig;
+/** The configuration's durations, read once: `timeout` has become `timeoutMs`, `deadline` `deadlineMs`. */
+export type InMs<T> = T extends unknown
+  ? {
+      [K in keyof T as K extends 'timeout' | 'deadline' ? `${K}Ms` : K]: K extends 'timeout' | 'deadline'
+        ? number
+        : T[K];
+    }
+  : never;
+
+export type GateSpec = InMs<GateConfig>;
 /**
  * At a step's deadline: `fail` fails the rollout; `skip` gives up this step and goes on to the next; `force`
  * gives up all that remain and terminates.
  */
-export type DrainSpec = DrainConfig extends infer D
-  ? D extends { deadline: string }
-    ? Omit<D, 'deadline'> & { deadlineMs: number }
-    : never
-  : never;
+export type DrainSpec = InMs<DrainConfig>;
 
 /** How a group's instances are replaced: canary.ts and refresh.ts say what the others are. */
 export type StrategySpec =

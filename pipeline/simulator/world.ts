@@ -3,7 +3,8 @@
  * Scaling group in service on an initial image. A group of the fleet without a description does not exist in the
  * account, as it may be missing from a real one.
  */
-import { type Config, parseDurationMs } from '../config/schema.ts';
+import { durationMs } from '../config/duration.ts';
+import type { Config } from '../config/schema.ts';
 import { createGroup, usableTemplate } from './model/groups.ts';
 import { newId } from './model/identity.ts';
 import { addImage, becomeAvailable } from './model/images.ts';
@@ -135,9 +136,6 @@ export const worldFrom =
     advance(world, nowMs);
     return world;
   };
-
-/** The schema let only durations pass. */
-const durationMs = (text: string): number => parseDurationMs(text) ?? 0;
 
 export function addGroup(
   world: World,

@@ -10,7 +10,7 @@ import type { PreviousScan } from '../../scans/changes.ts';
 import { type InstanceScanOptions, scanInstance } from '../../scans/instance/scan.ts';
 import { readPolicies, type ScanRequest } from '../../scans/request.ts';
 import { scanImage } from '../../scans/scan.ts';
-import { parseDurationMs } from '../config/schema.ts';
+import { durationMs } from '../config/duration.ts';
 import { Failed, Refused } from '../errors.ts';
 import type { ImageRecord } from '../image.ts';
 import { listReleases } from '../journal/releases.ts';
@@ -35,7 +35,7 @@ export const scan = (context: ReleaseContext): Promise<void> =>
       budgetPath: resolve(root, config.image.budget),
       scanners: config.scan.scanners.map(({ timeout, ...scanner }) => ({
         ...scanner,
-        timeoutMs: parseDurationMs(timeout)!,
+        timeoutMs: durationMs(timeout),
       })),
       kevPath: config.scan.kev === undefined ? null : resolve(root, config.scan.kev),
       previous: await previousScan(stage, image),

@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { parseDurationMs } from '../../pipeline/config/duration.ts';
 import { jsonSchemaText } from '../../pipeline/config/json-schema.ts';
 import { loadConfig, parseConfig } from '../../pipeline/config/load.ts';
-import { parseDurationMs } from '../../pipeline/config/schema.ts';
 import { Refused } from '../../pipeline/errors.ts';
 import { planWaves } from '../../pipeline/fleet/waves.ts';
 

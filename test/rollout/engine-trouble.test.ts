@@ -223,7 +223,7 @@ describe('stopping', () => {
   });
 
   test('a signal also cuts a gate’s command short', async () => {
-    const gates = [{ type: 'command' as const, name: 'hang', argv: ['sleep', '60'], timeout: '60s' }];
+    const gates = [{ type: 'command' as const, name: 'hang', argv: ['sleep', '60'], timeoutMs: 60_000 }];
     // Virtual time runs on while the command takes real time.
     const patience = { gateDeadlineMs: 1e12, deadlineMs: 1e12 };
     const fleet = fleetOf({ web: { desired: 1 } }, { specs: { web: { gates, ...patience } } });

@@ -14,7 +14,7 @@ const handover = (on_deadline: 'fail' | 'skip' | 'force' = 'fail'): NonNullable<
     type: 'http-hook',
     name: 'jobs',
     url: 'http://jobs.example/',
-    timeout: '5s',
+    timeoutMs: 5_000,
     deadlineMs: 600_000,
     on_deadline,
   },

@@ -22,7 +22,7 @@ test('what cannot be measured is assumed, and said', () => {
   const { launchMs, readyMs, drainMs, assumed } = pacingOf(
     {
       ...defaultSpec('web'),
-      gates: [{ type: 'command', name: 'smoke', argv: ['true'], timeout: '1s' }],
+      gates: [{ type: 'command', name: 'smoke', argv: ['true'], timeoutMs: 1_000 }],
       drain: [{ type: 'command', name: 'queue', argv: ['true'], deadlineMs: 1, on_deadline: 'fail' }],
     },
     { ...seen, targetGroups: [] },

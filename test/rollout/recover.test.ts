@@ -201,7 +201,7 @@ describe('the marks of a group', () => {
         type: 'command',
         name: 'queue',
         argv: ['true'],
-        timeout: '30s',
+        timeoutMs: 30_000,
         deadlineMs: 1,
         on_deadline: 'fail',
       } as never,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { configSchema } from '../../pipeline/config/schema.ts';
+import { resolved } from '../../pipeline/fleet/waves.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
 import type { GateSpec } from '../../pipeline/rollout/spec.ts';
 import { injectFault } from '../../pipeline/simulator/model/faults.ts';
@@ -18,7 +19,9 @@ test.each<{ gate: GateSpec }>([
   { gate: { type: 'in-service' } },
   { gate: { type: 'status-checks' } },
   { gate: { type: 'target-health' } },
-  { gate: configSchema.shape.rollout.parse({ gates: [{ type: 'http', port: 80 }] }).gates[0]! },
+  {
+    gate: resolved('/', configSchema.shape.rollout.parse({ gates: [{ type: 'http', port: 80 }] }).gates[0]!),
+  },
 ])('$gate.type alone fails the wave when instances turn bad in the soak', async ({ gate }) => {
   const fleet = fleetWith([gate]);
   const image = await newImage(fleet);
@@ -39,7 +42,7 @@ test('a command fails the wave when it turns bad in the soak', async () => {
     type: 'command',
     name: 'probe',
     argv: [process.execPath, '-e', script],
-    timeout: '30s',
+    timeoutMs: 30_000,
   };
   // The command takes real time, in which much virtual time passes: only its answers must decide.
   const long = { soakMs: 864_000_000, gateDeadlineMs: 864_000_000, deadlineMs: 8_640_000_000 };

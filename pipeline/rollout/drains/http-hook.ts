@@ -4,7 +4,6 @@
  * it is; so nothing is lost with an answer or with the process that waited for it.
  */
 import { CloudError, type InstanceObservation } from '../../cloud/cloud.ts';
-import { parseDurationMs } from '../../config/schema.ts';
 import { NoAnswer } from '../services/http.ts';
 import { tokenOf } from '../services/token.ts';
 import type { DrainSpec } from '../spec.ts';
@@ -58,7 +57,7 @@ async function post(
           group: group.name,
           instance: { id, address: privateAddress, zone },
         }),
-        timeoutMs: parseDurationMs(spec.timeout)!,
+        timeoutMs: spec.timeoutMs,
       },
       signal,
     );

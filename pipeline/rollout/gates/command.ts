@@ -1,5 +1,4 @@
 /** A command of the user's: exit 0 passes, 75 waits, anything else, a timeout included, fails. */
-import { parseDurationMs } from '../../config/schema.ts';
 import { runCommand } from '../services/command.ts';
 import type { GateSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
@@ -10,7 +9,7 @@ export async function command(
   subject: Subject,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const result = await runCommand(gate.argv, subject, parseDurationMs(gate.timeout)!, signal);
+  const result = await runCommand(gate.argv, subject, gate.timeoutMs, signal);
   const source = gate.name;
   if (result.kind === 'yes') return { status: 'passed', source, reason: `${source} passed` };
   return { status: result.kind === 'not-yet' ? 'waiting' : 'failed', source, reason: result.reason };

@@ -5,7 +5,7 @@
  * for your Application Load Balancers"). An application still starting often answers wrongly or not at all; one that
  * has been serving and does so has failed.
  */
-import { parseDurationMs, statusRanges } from '../../config/schema.ts';
+import { statusRanges } from '../../config/schema.ts';
 import { type HttpAnswer, hostOf, NoAnswer } from '../services/http.ts';
 import type { GateSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
@@ -29,7 +29,7 @@ export async function http(
       method: 'GET',
       url: place,
       headers: { 'user-agent': 'drover', ...(gate.host !== undefined && { host: gate.host }) },
-      timeoutMs: parseDurationMs(gate.timeout)!,
+      timeoutMs: gate.timeoutMs,
       tls: { verify: false },
     },
     signal,

@@ -4,7 +4,6 @@
  * number (0/0: no traffic), says nothing, so it is waited for; a query the server refuses has failed.
  */
 import { z } from 'zod';
-import { parseDurationMs } from '../../config/schema.ts';
 import { jsonOf, NoAnswer } from '../services/http.ts';
 import { tokenOf } from '../services/token.ts';
 import type { GateSpec } from '../spec.ts';
@@ -51,7 +50,7 @@ export async function prometheus(
           accept: 'application/json',
           ...(token.value !== null && { authorization: `Bearer ${token.value}` }),
         },
-        timeoutMs: parseDurationMs(gate.timeout)!,
+        timeoutMs: gate.timeoutMs,
       },
       signal,
     );

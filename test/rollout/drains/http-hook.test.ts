@@ -10,7 +10,7 @@ const spec = {
   type: 'http-hook' as const,
   name: 'scheduler',
   url: 'https://scheduler.example/drain',
-  timeout: '2s',
+  timeoutMs: 2_000,
   deadlineMs: 60_000,
   on_deadline: 'fail' as const,
 };

@@ -125,11 +125,11 @@ test('one gate that does not pass speaks for all, a failed one before a waiting 
   });
 });
 
-const command = (script: string, timeout = '5s'): GateSpec => ({
+const command = (script: string, timeoutMs = 5_000): GateSpec => ({
   type: 'command',
   name: 'probe',
   argv: [process.execPath, '-e', script],
-  timeout,
+  timeoutMs,
 });
 
 test.each([
@@ -149,19 +149,19 @@ test.each([
   {
     name: 'a command that does not end fails',
     script: 'setInterval(() => {}, 1000)',
-    timeout: '0.3s',
+    timeoutMs: 300,
     status: 'failed',
     reason: 'no answer within 0.3 s',
   },
-])('a command gate: $name', async ({ script, timeout, status, reason }) => {
-  expect(await ask([command(script, timeout)], subject())).toMatchObject({
+])('a command gate: $name', async ({ script, timeoutMs, status, reason }) => {
+  expect(await ask([command(script, timeoutMs)], subject())).toMatchObject({
     status,
     reason: expect.stringContaining(reason),
   });
 });
 
 test('a command that does not exist fails instead of passing', async () => {
-  const gate: GateSpec = { type: 'command', name: 'probe', argv: ['/nonexistent/probe'], timeout: '5s' };
+  const gate: GateSpec = { type: 'command', name: 'probe', argv: ['/nonexistent/probe'], timeoutMs: 5_000 };
   expect(await ask([gate], subject())).toMatchObject({ status: 'failed', source: 'probe' });
 });
 

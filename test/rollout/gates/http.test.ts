@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Cloud, InstanceObservation } from '../../../pipeline/cloud/cloud.ts';
 import { configSchema } from '../../../pipeline/config/schema.ts';
+import { resolved } from '../../../pipeline/fleet/waves.ts';
 import { askInTurn, questionsOf } from '../../../pipeline/rollout/gates/gates.ts';
 import { type Http, type HttpRequest, NoAnswer } from '../../../pipeline/rollout/services/http.ts';
 import type { GateSpec } from '../../../pipeline/rollout/spec.ts';
@@ -9,7 +10,10 @@ import { instance } from '../group.ts';
 
 /** A gate as the configuration gives it, with its defaults. */
 const gateOf = (keys: object): GateSpec =>
-  configSchema.shape.rollout.parse({ gates: [{ type: 'http', port: 8080, ...keys }] }).gates[0]!;
+  resolved(
+    '/',
+    configSchema.shape.rollout.parse({ gates: [{ type: 'http', port: 8080, ...keys }] }).gates[0]!,
+  );
 
 const ask = (keys: object, http: Http, served = false, changes: Partial<InstanceObservation> = {}) => {
   const subject = { release: 'r-1', group: 'web', instance: instance('i-1', changes), served };
