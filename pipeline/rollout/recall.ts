@@ -6,7 +6,8 @@ import type { Action, Memory } from './state.ts';
 
 /**
  * The memory of a group whose rollout another process began, from the journal alone. Gates are asked afresh and
- * drains under way begin their deadline anew, because nobody watched them meanwhile.
+ * drains under way begin their deadline anew, because nobody watched them meanwhile. Work behind a hook was not asked
+ * about either, but it goes on without anybody: its deadline stands, and only the way back has one of its own.
  */
 export function recalled(records: readonly JournalRecord[], group: string, fresh: Memory): Memory {
   let memory = fresh;
@@ -18,6 +19,8 @@ export function recalled(records: readonly JournalRecord[], group: string, fresh
       open.set(record.data.key, { action, sinceMs: Date.parse(record.at) });
       // From the intent on, the instance may have lost its traffic.
       if (action.type === 'drain') memory = applied(memory, action);
+    } else if (record.type === 'rollback.started') {
+      memory = { ...memory, handovers: {} };
     } else if (record.type === 'outcome') {
       const begun = open.get(record.data.key);
       if (!begun || record.data.status === 'unknown') continue;
@@ -45,6 +48,8 @@ const actionTypes = [
   'undrain',
   'terminate',
   'widen',
+  'heartbeat',
+  'complete',
   'refresh',
   'cancel-refresh',
   'resume',

@@ -51,7 +51,8 @@ export function see(
       .flatMap((instance) => {
         const { handover } = assignment.spec;
         if (!handover) return [];
-        return [[instance.id, progressOf(eyes, assignment, group, instance, handover.until, 'handover')]];
+        const answer = progressOf(eyes, assignment, group, instance, handover.until, 'handover');
+        return answer ? [[instance.id, answer]] : [];
       }),
   );
   const groupAnswer = askGroup(assignment, eyes.alarms, eyes);
@@ -94,7 +95,7 @@ function drainOn(
   return drain ? progressOf(eyes, assignment, group, instance, drain, `drain ${step}`) : null;
 }
 
-/** How far a drain of the instance is. `what` tells the questions about it apart. */
+/** How far a drain of the instance is; null until that has been answered. `what` tells the questions about it apart. */
 function progressOf(
   { cloud, clock, http, questions }: Eyes,
   { release }: Assignment,
@@ -102,11 +103,11 @@ function progressOf(
   instance: InstanceObservation,
   spec: DrainSpec,
   what: string,
-): Answer {
+): Answer | null {
   const drain = drainOf(spec);
   if ('seen' in drain) return drain.seen(instance);
   const reply = questions.ask(`${what} ${instance.id}`, (signal) =>
     drain.poll({ cloud, clock, http, release, group, signal }, instance),
   );
-  return standingOf(reply, drain.name);
+  return reply.answer && standingOf(reply, drain.name);
 }

@@ -148,6 +148,29 @@ describe('a wave', () => {
     await expect(rolledBack({ ...fleet, deps: { ...fleet.deps, http } })).rejects.toThrow(/handover jobs/);
   });
 
+  test('the deadline of work under way survives the process that began to wait for it', async () => {
+    const { fleet, http } = fleetWith(Number.POSITIVE_INFINITY);
+    const image = await newImage(fleet);
+    const stop = new AbortController();
+    const stopping: Http = async (request, signal) => {
+      if (intents(fleet, 'heartbeat').length > 0) setImmediate(() => stop.abort(new Error('SIGINT')));
+      return http(request, signal);
+    };
+    const deps = { ...fleet.deps, http: stopping, signal: stop.signal };
+    await expect(runWave(deps, waveOf(fleet), image)).rejects.toThrow(/was stopped/);
+    const [first] = intents(fleet, 'heartbeat');
+    for (let beat = 0; beat < 12; beat += 1) {
+      await fleet.clock.sleep(50_000);
+      await fleet.cloud.extendLifecycleActions('web', 'drover', first!.arguments.instances as string[]);
+    }
+    const resumedAt = fleet.clock.now();
+    expect(await runWave({ ...fleet.deps, http }, waveOf(fleet), image)).toMatchObject({
+      outcome: 'failed',
+      reason: expect.stringMatching(/handover jobs did not end within 600 s: status 202/),
+    });
+    expect(fleet.clock.now() - resumedAt).toBeLessThan(60_000);
+  });
+
   test('a group without the hook is refused before anything is changed', async () => {
     const fleet = fleetOf({ web: { desired: 1 } }, { specs: { web: { handover: handover() } } });
     await expect(runWave(fleet.deps, waveOf(fleet), await newImage(fleet))).rejects.toThrow(

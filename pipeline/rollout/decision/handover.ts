@@ -65,11 +65,13 @@ function verdictOn(
   answer: Answer | undefined,
   forMs: number,
 ): 'done' | 'wait' | { failure: string } {
-  if (answer?.status === 'passed') return 'done';
+  // A deadline may have passed while nobody was there to ask: an answer is heard first, and asking is bounded in time.
+  if (!answer) return 'wait';
+  if (answer.status === 'passed') return 'done';
   const isLate = forMs >= until.deadlineMs;
-  if (!isLate && answer?.status !== 'failed') return 'wait';
+  if (!isLate && answer.status === 'waiting') return 'wait';
   if (until.on_deadline !== 'fail') return 'done';
-  const why = answer?.reason ?? 'never asked';
+  const why = answer.reason;
   return {
     failure: isLate
       ? `handover ${until.name} did not end within ${until.deadlineMs / 1000} s: ${why}`

@@ -63,13 +63,13 @@ export function applied(memory: Memory, action: Action): Memory {
 }
 
 function handled(
-  { handovers }: Memory,
+  { handovers, startedAt }: Memory,
   ids: string[],
   change: Partial<Memory['handovers'][string]>,
 ): Memory['handovers'] {
-  const changed = ids.flatMap((id) =>
-    handovers[id] ? [[id, { ...handovers[id], ...change }] as const] : [],
-  );
+  // One that is not known yet is met in a journal: the first heartbeat is sent as soon as an instance is seen to wait.
+  const unknown = { since: change.beatAt ?? startedAt, beatAt: null, isCompleted: false };
+  const changed = ids.map((id) => [id, { ...(handovers[id] ?? unknown), ...change }] as const);
   return { ...handovers, ...Object.fromEntries(changed) };
 }
 
