@@ -122,8 +122,8 @@ export interface Memory {
   canary: { provenSince: number | null; isOver: boolean };
   /** The id of the instance refresh this release has started. */
   refresh: string | null;
-  /** The zones have been evened out once. */
-  evened: boolean;
+  /** How many instances had to move when the zones were last evened out; null before the first time. */
+  uneven: number | null;
   /** When the group was first seen completely replaced. */
   replacedAt: number | null;
   /** Calls whose outcome is not known, by intent, and how many observations have not shown them carried out. */

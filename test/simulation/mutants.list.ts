@@ -8,7 +8,7 @@ export const mutants: readonly Mutant[] = [
   // Capacity.
   {
     name: 'drains one more than may be spared',
-    file: 'rollout/decision/decide.ts',
+    file: 'rollout/decision/victims.ts',
     find: 'Math.max(0, view.serving.length - view.floor - leavingSoon)',
     replace: 'Math.max(0, view.serving.length - view.floor - leavingSoon + 1)',
   },
@@ -38,13 +38,13 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'raises desired by one too many',
-    file: 'rollout/decision/decide.ts',
+    file: 'rollout/decision/view.ts',
     find: 'view.wanted + Math.min(view.surge, active)',
     replace: 'view.wanted + Math.min(view.surge + 1, active)',
   },
   {
     name: 'never decrements',
-    file: 'rollout/decision/decide.ts',
+    file: 'rollout/decision/victims.ts',
     find: 'action(removed, true,',
     replace: 'action(removed, false,',
   },
@@ -96,19 +96,19 @@ export const mutants: readonly Mutant[] = [
   // Giving back.
   {
     name: 'leaves MaxSize raised',
-    file: 'rollout/decision/decide.ts',
+    file: 'rollout/decision/borrow.ts',
     find: 'if (owed.max && view.desired <= owed.max.from) {',
     replace: 'if (owed.max && false) {',
   },
   {
     name: 'leaves AZRebalance suspended',
-    file: 'rollout/decision/decide.ts',
+    file: 'rollout/decision/borrow.ts',
     find: 'if (owed.suspended.length > 0) {',
     replace: 'if (owed.suspended.length > 1) {',
   },
   {
     name: 'suspends what an operator has suspended, and resumes it',
-    file: 'rollout/decision/decide.ts',
+    file: 'rollout/decision/borrow.ts',
     find: 'group.zones.length > 1 && !group.suspendedProcesses.includes(rebalance)',
     replace: 'group.zones.length > 1 && !owed.suspended.includes(rebalance)',
   },

@@ -21,7 +21,7 @@ export const freshMemory = (desired: number, now: number): Memory => ({
   refresh: null,
   echoes: [],
   quickest: {},
-  evened: false,
+  uneven: null,
   replacedAt: null,
   uncertain: [],
   resolved: [],

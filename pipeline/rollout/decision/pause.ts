@@ -7,6 +7,9 @@ import type { Assignment, Memory, Snapshot } from '../state.ts';
 
 export const unpaused: Memory['pause'] = { since: null, failures: 0, reason: '' };
 
+/** Nothing new is taken, nothing is completed: a gate over the group has not passed. */
+export const isPaused = ({ pause }: Pick<Memory, 'pause'>): boolean => pause.since !== null;
+
 export function pauseAfter({ groupAnswer, now }: Snapshot, { pause }: Memory): Memory['pause'] {
   const { status, source, reason, standing } = groupAnswer;
   if (status === 'passed') return unpaused;

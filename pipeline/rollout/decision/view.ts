@@ -97,6 +97,17 @@ export function look(assignment: Assignment, { group, now }: Snapshot, memory: M
   };
 }
 
+/** Desired while `active` instances are still to be replaced. */
+export const desiredGoal = (view: View, active: number): number => view.wanted + Math.min(view.surge, active);
+
+/** Everything is replaced, proven and counted, and nothing is under way. */
+export const isSettled = (view: View): boolean =>
+  view.remaining === 0 &&
+  view.draining === 0 &&
+  view.unproven.length === 0 &&
+  view.desired === view.wanted &&
+  view.staying.length === view.wanted;
+
 export function sizesOf(assignment: Assignment, view: View): Sizes {
   const target = view.staying.filter((i) => i.templateVersion === assignment.goal.version).length;
   return {

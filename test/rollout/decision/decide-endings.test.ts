@@ -144,13 +144,24 @@ describe('the end', () => {
     );
   });
 
-  test('uneven zones are evened out once, by launching first, before AZRebalance returns', () => {
-    const uneven = group(target(4, { zone: 'a' }), { max: 20, tags });
-    const decision = decideOn(assignment(), uneven, { memory: { owed: { ...owed, max: null } } });
-    expect(desiredSet(decision)).toBe(5);
-    expect(actionsOf(decision, 'resume')).toEqual([]);
-    const again = decideOn(assignment(), uneven, { memory: { owed: { ...owed, max: null }, evened: true } });
-    expect(actionsOf(again, 'resume')).toHaveLength(1);
+  test('uneven zones are evened out by launching first, for as long as fewer have to move, before AZRebalance returns', () => {
+    const seen = group(target(4, { zone: 'a' }), { max: 20, tags });
+    const beating = (uneven: number | null) =>
+      decideOn(assignment(), seen, { memory: { owed: { ...owed, max: null }, uneven } });
+    for (const fewer of [null, 3]) {
+      expect(desiredSet(beating(fewer))).toBe(5);
+      expect(beating(fewer).memory.uneven).toBe(2);
+      expect(actionsOf(beating(fewer), 'resume')).toEqual([]);
+    }
+    expect(desiredSet(beating(2))).toBeUndefined();
+    expect(actionsOf(beating(2), 'resume')).toHaveLength(1);
+  });
+
+  test('while a gate over the group has not passed nothing is given back, nor evened out', () => {
+    const seen = group(target(4, { zone: 'a' }), { max: 20, tags });
+    const groupAnswer = { status: 'waiting' as const, source: 'alarms', reason: 'no data' };
+    const decision = decideOn(assignment(), seen, { memory: { owed }, groupAnswer });
+    expect(decision).toMatchObject({ status: 'rolling', actions: [], memory: { uneven: null } });
   });
 
   test('is not reached while an instance on the target version does not serve', () => {

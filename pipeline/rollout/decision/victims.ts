@@ -1,0 +1,99 @@
+/**
+ * Who goes: which instances are taken out of service next, which of those taken need not go after all, and how those
+ * that are drained are terminated. Pure.
+ */
+import type { InstanceObservation } from '../../cloud/cloud.ts';
+import type { Action, Assignment, Memory, Snapshot } from '../state.ts';
+import { outdated, standby } from './members.ts';
+import { isPaused } from './pause.ts';
+import { superfluous } from './surplus.ts';
+import { desiredGoal, type View } from './view.ts';
+import { pick } from './zones.ts';
+
+type Drains = Memory['drains'];
+
+/** Divides all victims, new and old: `going` are to be drained, `released` get their work back. */
+export function choose(
+  assignment: Assignment,
+  { group, now }: Snapshot,
+  memory: Memory,
+  view: View,
+): { going: Drains; released: Drains } {
+  const { drains } = memory;
+  const isCurrent = (instance: InstanceObservation): boolean => !outdated(assignment, instance);
+  // Auto Scaling is about to scale in by itself and may take any of those we count on.
+  const leavingSoon = Math.max(0, view.staying.length - view.desired);
+  const spare = Math.max(0, view.serving.length - view.floor - leavingSoon);
+  const victims = isPaused(memory) ? [] : replaceable(assignment, memory, view, spare);
+
+  // Victims that are not outdated go only as far as more instances are desired than wanted.
+  const current = new Set(group.instances.filter(isCurrent).map(({ id }) => id));
+  const extra = Object.keys(drains).filter((id) => current.has(id));
+  // With nothing left to replace, what exceeds the wanted goes the same way: drained, and chosen by us.
+  const surplus = view.active === 0 ? Math.max(0, view.desired - view.wanted) : 0;
+  victims.push(...superfluous(assignment, view, surplus - extra.length, spare));
+
+  const released = new Set(extra.slice(surplus));
+  const entries = Object.entries(drains);
+  return {
+    going: {
+      ...Object.fromEntries(entries.filter(([id]) => !released.has(id))),
+      ...Object.fromEntries(victims.map(({ id }) => [id, { step: 0, started: false, since: now }])),
+    },
+    released: Object.fromEntries(entries.filter(([id]) => released.has(id))),
+  };
+}
+
+/** Outdated instances to take now: first those that serve nobody, then as many as serve to `spare`. */
+function replaceable(
+  assignment: Assignment,
+  { drains }: Memory,
+  view: View,
+  spare: number,
+): InstanceObservation[] {
+  const { takeable, staying, room } = view;
+  const missing = Math.max(0, view.desired - staying.length);
+  // What serves nobody costs no capacity, but is still replaced at the pipeline's pace: the gates might be wrong.
+  const slots = Math.max(1, view.surge + view.unavailable) - view.draining - view.unproven.length - missing;
+  // Where a victim is on its way out, its replacement is expected.
+  const received = staying.filter((one) => !outdated(assignment, one) || drains[one.id] !== undefined);
+  const useless = pick(takeable.bad, staying, received, Math.min(slots, room));
+  return [...useless, ...pick(takeable.serving, staying, received, Math.min(spare, room - useless.length))];
+}
+
+/** `ready` are drained; `raised` is what desired will be by then. */
+export function terminations(
+  assignment: Assignment,
+  { group }: Snapshot,
+  view: View,
+  ready: readonly string[],
+  raised: number,
+): Action[] {
+  const byId = new Map(group.instances.map((instance) => [instance.id, instance]));
+  let { active } = view;
+  let desired = raised;
+  const replaced: string[] = [];
+  const removed: string[] = [];
+  for (const id of ready) {
+    const instance = byId.get(id)!;
+    if (standby(instance)) {
+      // Entering Standby has already decremented desired.
+      replaced.push(id);
+    } else if (outdated(assignment, instance)) {
+      active -= 1;
+      if (desired > desiredGoal(view, active)) {
+        desired -= 1;
+        removed.push(id);
+      } else replaced.push(id);
+    } else if (active === 0 && desired > view.wanted) {
+      desired -= 1;
+      removed.push(id);
+    }
+  }
+  const action = (instances: string[], decrement: boolean, why: string): Action[] =>
+    instances.length > 0 ? [{ type: 'terminate', instances, decrement, wanted: view.wanted, why }] : [];
+  return [
+    ...action(replaced, false, 'drained; Auto Scaling launches the replacement'),
+    ...action(removed, true, `drained; brings desired back towards the wanted ${view.wanted}`),
+  ];
+}
