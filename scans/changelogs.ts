@@ -1,7 +1,7 @@
 /**
- * Which vulnerabilities an update fixes, by its maintainer's own word: the CVEs that a Debian changelog names in the
- * entries newer than a given version (Debian Policy 4.4 and 12.7). A changelog nobody could read is null, never
- * an empty list: not knowing is not the same as nothing.
+ * Which vulnerabilities an update fixes, by its maintainer's own word: the CVEs that a changelog names in the entries
+ * newer than a given version (Debian Policy 4.4 and 12.7; of an rpm, `rpm -q --changelog`). What no changelog says is
+ * null, never an empty list: not knowing is not the same as nothing.
  */
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,19 +10,71 @@ import { execa } from 'execa';
 import { overNetwork } from '../pipeline/network.ts';
 import type { Indexes } from './apt.ts';
 
-/** Sorted, each once. Entries are newest first; the first one that is not newer ends the search. */
-export async function cvesSince(
-  changelog: string,
-  isNewer: (version: string) => Promise<boolean>,
-): Promise<string[]> {
-  const found = new Set<string>();
-  const entries = changelog.matchAll(/^\S+ \(([^)\s]+)\) [^\n]*;[^\n]*\n([\s\S]*?)(?=^\S|(?![\s\S]))/gm);
-  for (const [, version, text] of entries) {
-    if (!(await isNewer(version!))) break;
-    for (const [cve] of text!.matchAll(/CVE-\d{4}-\d{4,}/g)) found.add(cve);
-  }
-  return [...found].sort();
+/** What one version changed. A changelog has its newest first. */
+export interface ChangelogEntry {
+  version: string;
+  text: string;
 }
+
+/** deb-changelog(5): "openssl (3.0.22-1~deb12u2) bookworm-security; urgency=medium", and indented lines. */
+export const debianEntries = (changelog: string): ChangelogEntry[] =>
+  [...changelog.matchAll(/^\S+ \(([^)\s]+)\) [^\n]*;[^\n]*\n([\s\S]*?)(?=^\S|(?![\s\S]))/gm)].map(
+    ([, version, text]) => ({ version: version!, text: text! }),
+  );
+
+/** `rpm -q --changelog`: "* Wed Nov 15 2023 A Name <a@example.org> - 1:3.0.8-1.amzn2023.0.9", and lines of text. */
+export const rpmEntries = (changelog: string): ChangelogEntry[] =>
+  changelog.split(/^(?=\* )/m).map((entry) => {
+    const [heading = '', ...lines] = entry.split('\n');
+    return { version: / (\S+-\S+)$/.exec(heading.trimEnd())?.[1] ?? '', text: lines.join('\n') };
+  });
+
+/**
+ * Sorted, each once. The first entry that is not newer ends the search; null when none does, because a changelog that
+ * does not reach back that far is cut or somebody else's, and may leave out the half.
+ */
+export async function cvesSince(
+  entries: readonly ChangelogEntry[],
+  isNewer: (version: string) => boolean | Promise<boolean>,
+): Promise<string[] | null> {
+  const found = new Set<string>();
+  for (const { version, text } of entries) {
+    if (!(await isNewer(version))) return [...found].sort();
+    for (const [cve] of text.matchAll(/CVE-\d{4}-\d{4,}/g)) found.add(cve);
+  }
+  return null;
+}
+
+/** What an upgrade fixes, given the package and the versions it had before. */
+export type FixesOf = (
+  name: string,
+  before: { version: string; sourceVersion: string },
+) => Promise<string[] | null>;
+
+/** @param changelogOf a package's, null where there is none */
+export const debianFixes =
+  (changelogOf: (name: string) => Promise<string | null>): FixesOf =>
+  async (name, { sourceVersion }) => {
+    const entries = debianEntries((await changelogOf(name)) ?? '');
+    // What a signed kernel fixes stands in the changelog of the unsigned one, which no image has.
+    if (entries[0]?.text.includes('* Sign kernel from linux')) return null;
+    return cvesSince(entries, (version) => isNewerThan(version, sourceVersion));
+  };
+
+/**
+ * How rpm orders versions is not known here, and need not be: the entry of the version before ends the search.
+ * Not every entry gives the epoch.
+ * @param changelogOf a package's, null where there is none
+ */
+export const rpmFixes =
+  (changelogOf: (name: string) => Promise<string | null>): FixesOf =>
+  async (name, before) =>
+    cvesSince(
+      rpmEntries((await changelogOf(name)) ?? ''),
+      (version) => withoutEpoch(version) !== withoutEpoch(before.version),
+    );
+
+const withoutEpoch = (version: string): string => version.replace(/^\d+:/, '');
 
 /** As dpkg orders versions (deb-version(7)). */
 export async function isNewerThan(version: string, other: string): Promise<boolean> {

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Artifact } from '../pipeline/image.ts';
-import { cvesSince, installedChangelog, isNewerThan } from './changelogs.ts';
+import type { FixesOf } from './changelogs.ts';
 import type { ComplianceReport } from './compliance/report.ts';
 import type { ContentsReport } from './contents.ts';
 import type { InstalledPackage } from './dpkg.ts';
@@ -24,7 +24,7 @@ export interface Upgrade {
   package: string;
   from: string;
   to: string;
-  /** CVEs that the changelog names for the versions in between; null where the image brings no changelog. */
+  /** CVEs that the changelog names for the versions in between; null where none says. */
   cves: string[] | null;
 }
 
@@ -53,16 +53,13 @@ interface Known {
   sourceVersion: string;
 }
 
-/**
- * @param root the image's file system, for its changelogs; null where it is not at hand
- * @throws Error when the previous bill of materials cannot be read
- */
+/** @throws Error when the previous bill of materials cannot be read */
 export async function changesOfPackages(
   previous: PreviousScan,
   packages: readonly InstalledPackage[],
-  root: string | null,
+  fixesOf: FixesOf,
 ): Promise<PackageChanges> {
-  const before = await packagesIn(join(previous.directory, 'sbom.cdx.json'));
+  const before = await packagesBefore(previous);
   const now = byName(packages);
   const changes: PackageChanges = { added: [], removed: [], upgraded: [] };
   for (const [name, { version }] of before) {
@@ -76,11 +73,8 @@ export async function changesOfPackages(
     if (!earlier) {
       changes.added.push({ package: name, version });
     } else if (earlier.version !== version) {
-      const changelog = root === null ? null : await installedChangelog(root, name);
-      if (changelog) {
-        const isNewer = (entry: string) => isNewerThan(entry, earlier.sourceVersion);
-        cvesBySource.set(source, await cvesSince(changelog, isNewer));
-      }
+      const cves = await fixesOf(name, earlier);
+      if (cves) cvesBySource.set(source, cves);
       changes.upgraded.push({ package: name, from: earlier.version, to: version, cves: null });
     }
   }
@@ -93,9 +87,9 @@ export async function changesOfPackages(
 const byName = <T extends { name: string }>(packages: readonly T[]): Map<string, T> =>
   new Map(packages.map((entry) => [entry.name, entry]));
 
-/** The packages of a bill of materials that sbom.ts wrote. */
-async function packagesIn(path: string): Promise<Map<string, Known>> {
-  const { components } = JSON.parse(await readFile(path, 'utf8')) as {
+/** By name. @throws Error when its bill of materials, which sbom.ts wrote, cannot be read */
+export async function packagesBefore({ directory }: PreviousScan): Promise<Map<string, Known>> {
+  const { components } = JSON.parse(await readFile(join(directory, 'sbom.cdx.json'), 'utf8')) as {
     components: {
       type?: string;
       name: string;
@@ -171,11 +165,13 @@ async function documentsIn(directory: string): Promise<{
 
 /** One line for people. */
 export function summaryOf({ since, packages, cvesFixed, findings, rules }: Changes): string {
+  const unexplained = packages.upgraded.filter(({ cves }) => cves === null).length;
   const parts = [
     count(packages.added.length, 'package', 'added'),
     count(packages.removed.length, 'package', 'removed'),
     count(packages.upgraded.length, 'package', 'upgraded'),
     count(cvesFixed.length, 'CVE', 'fixed by upgrades'),
+    count(unexplained, 'upgrade', 'without a changelog that says what is fixed'),
     count(findings.appeared.length, 'finding', 'new'),
     count(findings.gone.length, 'finding', 'gone'),
     count(rules.length, 'rule', 'judged differently'),

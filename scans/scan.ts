@@ -17,6 +17,7 @@ import { Refused, reasonOf } from '../pipeline/errors.ts';
 import { type Artifact, codenames, type ImageRecord, type Verdict } from '../pipeline/image.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
 import { observeBoot } from './boot-test.ts';
+import { debianFixes, installedChangelog } from './changelogs.ts';
 import { changesOfPackages } from './changes.ts';
 import {
   checkBoot,
@@ -147,7 +148,8 @@ function scanDisk(input: {
       ),
       verdict('Contents', 'contents', async () => {
         const { packages } = await inventory;
-        const changes = previous && (await changesOfPackages(previous, packages, root));
+        const fixesOf = debianFixes((name) => installedChangelog(root, name));
+        const changes = previous && (await changesOfPackages(previous, packages, fixesOf));
         return checkContents(context, await measure(root, packages.length), budget, changes);
       }),
       verdict('Leftovers of the build', 'leftovers', () => checkLeftovers(context, root)),

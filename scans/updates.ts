@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { type Feed, type Indexes, readIndexes } from './apt.ts';
-import { archivedChangelog, cvesSince, isNewerThan } from './changelogs.ts';
+import { archivedChangelog, cvesSince, debianEntries, isNewerThan } from './changelogs.ts';
 import { type InstalledPackage, parseDpkgStatus } from './dpkg.ts';
 
 export interface MissingUpdate {
@@ -129,7 +129,7 @@ async function cvesOf(
 ): Promise<string[] | null> {
   for (const name of candidates) {
     const changelog = await archivedChangelog(apt, name, version, signal);
-    if (changelog) return cvesSince(changelog, (entry) => isNewerThan(entry, since));
+    if (changelog) return cvesSince(debianEntries(changelog), (entry) => isNewerThan(entry, since));
   }
   return null;
 }

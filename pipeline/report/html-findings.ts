@@ -97,7 +97,14 @@ const changesShape = z.object({
   packages: z.object({
     added: z.array(namedPackage),
     removed: z.array(namedPackage),
-    upgraded: z.array(z.object({ package: z.string(), from: z.string(), to: z.string() })),
+    upgraded: z.array(
+      z.object({
+        package: z.string(),
+        from: z.string(),
+        to: z.string(),
+        cves: z.array(z.string()).nullable(),
+      }),
+    ),
   }),
   cvesFixed: z.array(z.string()),
   findings: z.object({ gone: z.array(z.string()), appeared: z.array(z.string()) }),

@@ -33,7 +33,9 @@ export function renderChanges(found: ChangesFindings | null): Markup {
   const lists = [
     listed(
       'Upgraded',
-      packages.upgraded.map((u) => `${u.package} ${u.from} → ${u.to}`),
+      packages.upgraded.map(
+        (u) => `${u.package} ${u.from} → ${u.to}${u.cves ? '' : ' (no changelog says what is fixed)'}`,
+      ),
     ),
     listed(
       'Added',

@@ -4,6 +4,7 @@
  */
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { execa } from 'execa';
 import { type BootObservation, parseCloudInit, unitNames } from '../boot-test.ts';
 import { type Answers, questions } from '../compliance/own.ts';
@@ -17,6 +18,8 @@ export interface Archive {
   root: string;
   /** A file of state/ or audit/, by that path. @throws Error when the instance did not say it */
   said(path: string): Promise<string>;
+  /** The newest part of an upgraded package's changelog; null where there is none. */
+  changelogOf(name: string): Promise<string | null>;
 }
 
 /** @throws Error when the archive is not whole */
@@ -43,7 +46,12 @@ export async function openArchive(path: string, directory: string, signal?: Abor
   const journals = (await readdir(join(directory, 'state/journal')).catch(() => [])).filter(
     (name) => !/\.(exit|err)$/.test(name),
   );
-  return { root: join(directory, 'root'), journals, said };
+  const changelogOf = (name: string) =>
+    readFile(join(directory, 'changelogs', `${name}.gz`)).then(
+      (packed) => gunzipSync(packed).toString('utf8'),
+      () => null,
+    );
+  return { root: join(directory, 'root'), journals, said, changelogOf };
 }
 
 /** @throws Error unless the command that was asked for `name` ended with 0 */

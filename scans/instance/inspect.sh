@@ -4,18 +4,20 @@
 # INPUTS/result.tar.gz, owned by the login user:
 #   state/  what the system said about its boot and packages; unjudged: what a booted instance cannot tell
 #   root/   the image's files that the checks read, at their places; secrets and keys as placeholders
+#   changelogs/  of the packages that are newer than in the release before
 #   audit/  results.xml, oscap.log, stderr, exit of the audit, install.log of the scanner
 #   complete  present when the script came to its end
 # An answer that could not be had is missing from the archive, or its .exit file is not 0.
 #
-# usage: inspect.sh INPUTS   (audit.sh, apt.conf, tailoring.xml, content.xml.gz, questions); run by sudo -i
+# usage: inspect.sh INPUTS   (audit.sh, apt.conf, tailoring.xml, content.xml.gz, questions, changelogs.sh, previous);
+# run by sudo -i
 set -u
 inputs=$1
 work=/run/drover
 state=$work/state root=$work/root
 login=${SUDO_USER:-root}
 umask 077
-mkdir "$work" && mkdir "$state" "$state/journal" "$root" "$work/audit" || exit 1
+mkdir "$work" && mkdir "$state" "$state/journal" "$root" "$work/changelogs" "$work/audit" || exit 1
 export LC_ALL=C.UTF-8
 
 say() { echo "audit: $*"; }
@@ -65,6 +67,9 @@ else
   cp /var/lib/dpkg/status "$root/var/lib/dpkg/"
   cp -L --parents /usr/share/doc/*/copyright "$root" 2>/dev/null
 fi
+
+say "reading the changelogs of what was upgraded"
+timeout 300 sh "$inputs/changelogs.sh" "$inputs/previous" "$work/changelogs"
 
 say "measuring the contents"
 ask used df --output=used --block-size=1 /
@@ -157,5 +162,5 @@ if [ "$code" = 0 ]; then
 fi
 
 : >"$work/complete"
-tar -czf "$work/result.tar.gz" -C "$work" state root audit complete || exit 1
+tar -czf "$work/result.tar.gz" -C "$work" state root changelogs audit complete || exit 1
 install -o "$login" -m 0600 "$work/result.tar.gz" "$inputs/result.tar.gz"

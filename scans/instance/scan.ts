@@ -9,7 +9,8 @@ import { gzipSync } from 'node:zlib';
 import { Refused, reasonOf } from '../../pipeline/errors.ts';
 import { type Artifact, codenames, type Verdict } from '../../pipeline/image.ts';
 import type { Progress } from '../../pipeline/report/progress.ts';
-import { changesOfPackages } from '../changes.ts';
+import { debianFixes, rpmFixes } from '../changelogs.ts';
+import { changesOfPackages, packagesBefore } from '../changes.ts';
 import {
   checkBoot,
   checkCompliance,
@@ -90,7 +91,8 @@ export const scanInstance = (options: InstanceScanOptions): Promise<Verdict[]> =
       ),
       verdict('contents', async (open) => {
         const { packages } = await inventoryOf(open);
-        const changes = previous && (await changesOfPackages(previous, packages, null));
+        const fixesOf = (codename ? debianFixes : rpmFixes)(open.changelogOf);
+        const changes = previous && (await changesOfPackages(previous, packages, fixesOf));
         return checkContents(context, await contentsIn(open, packages.length), budget, changes);
       }),
       verdict('boot', async (open) => checkBoot(context, await bootIn(open), { instance: true })),
@@ -111,15 +113,18 @@ async function archiveOf(
   scratch: string,
   logFile: string,
 ): Promise<Outcome<Archive>> {
-  const { content, tailoring, signal, inspect } = options;
+  const { content, tailoring, previous, signal, inspect } = options;
   const inputs = join(scratch, 'inputs');
   const archivePath = join(scratch, 'result.tar.gz');
   try {
-    await writeInputs(inputs, {
+    // Unreadable, it fails the check that compares with it, and that alone.
+    const before = previous ? await packagesBefore(previous).catch(() => new Map()) : new Map();
+    const audit = {
       contentPath: content.file,
       tailoringPath: tailoring.path,
       profileId: tailoring.profileId,
-    });
+    };
+    await writeInputs(inputs, audit, before);
     await inspect({ inputs, archivePath, logFile, progress });
     return { value: await openArchive(archivePath, join(scratch, 'archive'), signal) };
   } catch (error) {

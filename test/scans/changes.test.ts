@@ -4,7 +4,14 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../pipeline/clock.ts';
-import { cvesSince } from '../../scans/changelogs.ts';
+import {
+  cvesSince,
+  debianEntries,
+  debianFixes,
+  type FixesOf,
+  installedChangelog,
+  rpmFixes,
+} from '../../scans/changelogs.ts';
 import { type Changes, changesOfPackages, summaryOf, writeChanges } from '../../scans/changes.ts';
 import type { InstalledPackage } from '../../scans/dpkg.ts';
 
@@ -33,14 +40,45 @@ describe('the CVEs of a changelog', () => {
     (...versions: string[]) =>
     async (version: string) =>
       versions.includes(version);
+  const entries = debianEntries(changelog);
   test('are those of the entries newer than a version, each once', async () => {
     const since = newer('3.0.22-1~deb12u2', '3.0.22-1~deb12u1');
-    expect(await cvesSince(changelog, since)).toEqual(['CVE-2026-0001', 'CVE-2026-0002']);
+    expect(await cvesSince(entries, since)).toEqual(['CVE-2026-0001', 'CVE-2026-0002']);
   });
   test('end with the newest entry where that alone is newer', async () => {
-    expect(await cvesSince(changelog, newer('3.0.22-1~deb12u2'))).toEqual(['CVE-2026-0001', 'CVE-2026-0002']);
-    expect(await cvesSince(changelog, newer())).toEqual([]);
+    expect(await cvesSince(entries, newer('3.0.22-1~deb12u2'))).toEqual(['CVE-2026-0001', 'CVE-2026-0002']);
+    expect(await cvesSince(entries, newer())).toEqual([]);
   });
+  test('are not known where it is cut off before that version', async () => {
+    const all = newer('3.0.22-1~deb12u2', '3.0.22-1~deb12u1', '3.0.20-1~deb12u2');
+    expect(await cvesSince(entries, all)).toBeNull();
+    expect(await cvesSince(debianEntries(''), all)).toBeNull();
+  });
+  test('are not known of a signed kernel, whose own changelog says no more than that', async () => {
+    const signed = changelog.replaceAll(/\* .*/g, '* Sign kernel from linux 6.1.170-1');
+    const before = { version: '3.0.20-1~deb12u2', sourceVersion: '3.0.20-1~deb12u2' };
+    expect(await debianFixes(async () => signed)('linux-image-cloud-amd64', before)).toBeNull();
+  });
+  test.each([
+    ['1:3.0.8-1.amzn2023.0.9', ['CVE-2024-0727']],
+    ['1:3.0.8-1.amzn2023.0.11', []],
+    ['1:3.0.8-1.amzn2023.0.3', null],
+  ])(
+    'of an rpm are those above the entry of %s, whether or not that gives the epoch',
+    async (version, cves) => {
+      // As rpm(8) describes it, not recorded.
+      const text = `* Mon Feb 12 2024 A Name <a@example.org> - 1:3.0.8-1.amzn2023.0.11
+- Fix CVE-2024-0727
+
+* Wed Nov 15 2023 A Name <a@example.org> - 3.0.8-1.amzn2023.0.9
+- Fix CVE-2023-5678
+  * and more
+
+`;
+      const fixesOf = rpmFixes(async () => text);
+      expect(await fixesOf('openssl-libs', { version, sourceVersion: version })).toEqual(cves);
+    },
+  );
 });
 
 describe('what changed since the release before', () => {
@@ -84,7 +122,7 @@ describe('what changed since the release before', () => {
   afterEach(() => rmSync(directory, { recursive: true }));
 
   const previous = () => ({ release: 'r-1', directory: join(directory, 'before') });
-  const compare = (root: string | null) =>
+  const compare = (fixesOf: FixesOf = async () => null) =>
     changesOfPackages(
       previous(),
       [
@@ -93,14 +131,15 @@ describe('what changed since the release before', () => {
         installed('new', '1', 'new'),
         installed('same', '1', 'same'),
       ],
-      root,
+      fixesOf,
     );
 
   test('is which packages came, went and were upgraded, and what the upgrades fix', async () => {
     write('root/usr/share/doc/libssl3/changelog.Debian.gz', gzipSync(changelog));
     const cves = ['CVE-2026-0001', 'CVE-2026-0002'];
     const upgraded = { from: '3.0.20-1~deb12u2', to: '3.0.22-1~deb12u2', cves };
-    expect(await compare(join(directory, 'root'))).toEqual({
+    const fixesOf = debianFixes((name) => installedChangelog(join(directory, 'root'), name));
+    expect(await compare(fixesOf)).toEqual({
       added: [{ package: 'new', version: '1' }],
       removed: [{ package: 'gone', version: '1' }],
       // The second package of the source brings no changelog of its own.
@@ -111,12 +150,12 @@ describe('what changed since the release before', () => {
     });
   });
   test('leaves unknown what no changelog says', async () => {
-    const { upgraded } = await compare(null);
+    const { upgraded } = await compare();
     expect(upgraded.map(({ cves }) => cves)).toEqual([null, null]);
   });
   test('is an error where the release before has no bill of materials', async () => {
     rmSync(join(directory, 'before/sbom.cdx.json'));
-    await expect(compare(null)).rejects.toThrow('sbom.cdx.json');
+    await expect(compare()).rejects.toThrow('sbom.cdx.json');
   });
 
   describe('written down', () => {
@@ -127,7 +166,7 @@ describe('what changed since the release before', () => {
       clock,
     });
     test('also says which findings and rules differ', async () => {
-      write('now/contents.json', { changes: await compare(null) });
+      write('now/contents.json', { changes: await compare() });
       write('before/vulnerabilities.json', { findings: [{ id: 'CVE-1', package: 'a' }] });
       write('now/vulnerabilities.json', { findings: [{ id: 'CVE-2', package: 'a' }] });
       const rule = (id: string, result: string) => ({ id, result });
@@ -145,7 +184,7 @@ describe('what changed since the release before', () => {
       });
       expect(artifact.path).toBe('now/changes.json');
       expect(summaryOf(changes)).toBe(
-        'since r-1: 1 package added, 1 package removed, 2 packages upgraded, 1 finding new, 1 finding gone, 3 rules judged differently',
+        'since r-1: 1 package added, 1 package removed, 2 packages upgraded, 2 upgrades without a changelog that says what is fixed, 1 finding new, 1 finding gone, 3 rules judged differently',
       );
     });
     test('is nothing where the packages could not be compared', async () => {

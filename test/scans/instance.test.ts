@@ -1,7 +1,17 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../pipeline/clock.ts';
@@ -77,7 +87,7 @@ describe('the scan of an instance', () => {
     // tar and what it needs, and no apt: a test asks no mirror.
     path = process.env.PATH;
     mkdirSync(join(directory, 'bin'));
-    for (const tool of ['tar', 'gzip']) {
+    for (const tool of ['tar', 'gzip', 'dpkg']) {
       symlinkSync((await execa('which', [tool])).stdout, join(directory, 'bin', tool));
     }
     process.env.PATH = join(directory, 'bin');
@@ -283,6 +293,34 @@ describe('the scan of an instance', () => {
       throw new Error('killed');
     };
     await expect(scan(inspect, { signal: stop.signal })).rejects.toThrow('Ctrl-C');
+  });
+
+  test('names what upgrades since the release before fix, and hands the instance its packages', async () => {
+    const before = join(directory, 'before');
+    mkdirSync(before);
+    const source = { name: 'drover:deb:source-version', value: '1:1.2.13.dfsg-0' };
+    const zlib = { type: 'library', name: 'zlib1g', version: '1:1.2.13.dfsg-0', properties: [source] };
+    writeFileSync(join(before, 'sbom.cdx.json'), JSON.stringify({ components: [zlib] }));
+    mkdirSync(join(archive, 'changelogs'));
+    writeFileSync(
+      join(archive, 'changelogs/zlib1g.gz'),
+      gzipSync(
+        'zlib (1:1.2.13.dfsg-1) unstable; urgency=medium\n\n  * Fix CVE-2026-0001.\n\nzlib (1:1.2.13.dfsg-0) unstable; urgency=medium\n\n  * CVE-2025-1\n',
+      ),
+    );
+    let handed = '';
+    const { contents } = await scan(
+      async (work) => {
+        handed = readFileSync(join(work.inputs, 'previous'), 'utf8');
+        expect(existsSync(join(work.inputs, 'changelogs.sh'))).toBe(true);
+        await pack(work);
+      },
+      { previous: { release: 'r-0', directory: before } },
+    );
+    expect(handed).toBe('zlib1g 1:1.2.13.dfsg-0\n');
+    expect(contents.reasons.at(-1)).toMatch(
+      /^since r-0: 2 packages added, 1 package upgraded, 1 CVE fixed by upgrades, /,
+    );
   });
 
   describe('of Amazon Linux', () => {
