@@ -14,14 +14,20 @@ export interface Leftover {
 
 /** Ordered by path. @throws Error when a place cannot be read: not looking is not finding nothing */
 export async function findLeftovers(root: string): Promise<Leftover[]> {
-  const homes = ['/root', ...(await entries(root, '/home')).map(({ name }) => `/home/${name}`)];
+  const homes = await homesIn(root);
   const found = (
     await Promise.all([
       ...homes.map((home) => inHome(root, home)),
       matching(root, '/etc/ssh', /^ssh_host_.*key/, 'SSH host key'),
+      matching(root, '/etc/ssh', /^authorized_keys2?$/, 'SSH key'),
+      matching(root, '/etc/ssh/authorized_keys.d', /./, 'SSH key'),
       matching(root, '/etc/ssl/private', /./, 'private key every instance would share'),
       matching(root, '/var/lib/cloud/instances', /./, 'cloud-init state of another instance'),
       matching(root, '/var/lib/systemd', /^random-seed$/, 'random seed every instance would share'),
+      matching(root, '/var/lib/systemd', /^credential\.secret$/, 'private key every instance would share'),
+      // apt_auth.conf(5)
+      matching(root, '/etc/apt', /^auth\.conf$/, 'credentials of a service'),
+      matching(root, '/etc/apt/auth.conf.d', /./, 'credentials of a service'),
       matching(root, '/var/log/journal', /./, 'journal of the build'),
       matching(root, '/tmp', /^(?!\.)/, 'temporary file'),
       matching(root, '/var/tmp', /^(?!\.)/, 'temporary file'),
@@ -35,9 +41,16 @@ export async function findLeftovers(root: string): Promise<Leftover[]> {
   return found.sort((one, two) => (one.path < two.path ? -1 : 1));
 }
 
+/** Of every account, services' included, and what lies where homes usually are. */
+async function homesIn(root: string): Promise<string[]> {
+  const ofAccounts = linesOf(await read(root, '/etc/passwd')).map((line) => line.split(':')[5] ?? '');
+  const usual = (await entries(root, '/home')).map(({ name }) => `/home/${name}`);
+  return [...new Set(['/root', ...usual, ...ofAccounts.map((home) => home.replace(/\/+$/, ''))])];
+}
+
 async function inHome(root: string, home: string): Promise<Leftover[]> {
-  const histories = await matching(root, home, /^\.(bash|python|node_repl|sh|zsh)_history$/, 'shell history');
-  const keys = await matching(root, `${home}/.ssh`, /^(authorized_keys2?|id_[^.]*|identity)$/, 'SSH key');
+  const histories = await matching(root, home, /^\.(.+_history|lesshst|viminfo)$/, 'shell history');
+  const keys = await matching(root, `${home}/.ssh`, /^(?!known_hosts|config$|.+\.pub$)/, 'SSH key');
   const credentials = await Promise.all(
     credentialFiles.map(([directory, name]) =>
       matching(root, join(home, directory), name, 'credentials of a service'),
@@ -52,9 +65,11 @@ const credentialFiles: readonly (readonly [directory: string, name: RegExp])[] =
   ['.aws/sso/cache', /./],
   ['.azure', /./],
   ['.config/gcloud', /./],
+  ['.config/gh', /^hosts\.yml$/],
+  ['.terraform.d', /^credentials\.tfrc\.json$/],
   ['.docker', /^config\.json$/],
   ['.kube', /^config$/],
-  ['', /^\.(netrc|git-credentials|npmrc|pypirc|vault-token|pgpass|my\.cnf)$/],
+  ['', /^\.(netrc|git-credentials|npmrc|pypirc|vault-token|pgpass|my\.cnf|boto|s3cfg)$/],
 ];
 
 /** Non-empty files and all directories of one directory that match; none if there is no such directory. */

@@ -88,14 +88,18 @@ mark() {
   mkdir -p "$root$(dirname "$1")"
   if [ -d "$1" ]; then mkdir -p "$root$1"; else echo placeholder >"$root$1"; fi
 }
-for path in /etc/ssh/ssh_host_*key* /var/lib/cloud/instances/* /var/lib/systemd/random-seed /var/log/journal/* \
-  /etc/ssl/private/* /tmp/* /var/tmp/*; do
+for path in /etc/ssh/ssh_host_*key* /etc/ssh/authorized_keys /etc/ssh/authorized_keys2 /etc/ssh/authorized_keys.d/* \
+  /etc/ssl/private/* /etc/apt/auth.conf /etc/apt/auth.conf.d/* /var/lib/cloud/instances/* /var/lib/systemd/random-seed \
+  /var/lib/systemd/credential.secret /var/log/journal/* /tmp/* /var/tmp/*; do
   [ -s "$path" ] && came_with_image "$path" && mark "$path"
 done
-for home in /root /home/*; do
-  for path in "$home"/.*_history "$home"/.ssh/id* "$home"/.aws/credentials "$home"/.aws/config "$home"/.aws/sso/cache/* \
-    "$home"/.azure/* "$home"/.config/gcloud/* "$home"/.docker/config.json "$home"/.kube/config "$home"/.netrc \
-    "$home"/.git-credentials "$home"/.npmrc "$home"/.pypirc "$home"/.vault-token "$home"/.pgpass "$home"/.my.cnf; do
+for home in /root /home/* $(cut -d : -f 6 /etc/passwd | sort -u); do
+  home=${home%/}
+  for path in "$home"/.*_history "$home"/.lesshst "$home"/.viminfo "$home"/.ssh/* "$home"/.aws/credentials \
+    "$home"/.aws/config "$home"/.aws/sso/cache/* "$home"/.azure/* "$home"/.config/gcloud/* "$home"/.config/gh/hosts.yml \
+    "$home"/.docker/config.json "$home"/.kube/config "$home"/.terraform.d/credentials.tfrc.json "$home"/.netrc \
+    "$home"/.git-credentials "$home"/.npmrc "$home"/.pypirc "$home"/.vault-token "$home"/.pgpass "$home"/.my.cnf \
+    "$home"/.boto "$home"/.s3cfg; do
     [ -s "$path" ] && came_with_image "$path" && mark "$path"
   done
 done

@@ -74,7 +74,12 @@ describe('leftovers', () => {
   };
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'drover-test-'));
-    write('etc/passwd', 'root:x:0:0::/root:/bin/bash\nnobody:x:65534:65534::/:/usr/sbin/nologin\n');
+    write(
+      'etc/passwd',
+      'root:x:0:0::/root:/bin/bash\nservice:x:99:99::/nowhere/:/bin/sh\nnobody:x:65534:65534::/:/usr/sbin/nologin\n',
+    );
+    write('root/.ssh/known_hosts', 'host ssh-ed25519 AAAA');
+    write('root/.ssh/id_rsa.pub', 'ssh-rsa AAAA');
     write('etc/shadow', 'root:*:20000:0:99999:7:::\ndaemon:!:20000::::::\n');
     write('etc/machine-id', '');
     write('etc/ssh/sshd_config', '');
@@ -95,7 +100,14 @@ describe('leftovers', () => {
     ['etc/ssh/ssh_host_ed25519_key', 'key', 'SSH host key'],
     ['root/.ssh/authorized_keys', 'ssh-ed25519 AAAA packer', 'SSH key'],
     ['home/admin/.ssh/id_rsa', 'key', 'SSH key'],
+    ['home/admin/.ssh/deploy.pem', 'key', 'SSH key'],
+    ['etc/ssh/authorized_keys.d/packer', 'ssh-ed25519 AAAA packer', 'SSH key'],
     ['root/.bash_history', 'ls', 'shell history'],
+    ['root/.psql_history', 'select', 'shell history'],
+    ['nowhere/.bash_history', 'ls', 'shell history'],
+    ['.aws/credentials', '[default]', 'credentials of a service'],
+    ['etc/apt/auth.conf.d/mirror.conf', 'machine', 'credentials of a service'],
+    ['var/lib/systemd/credential.secret', 'key', 'private key every instance would share'],
     ['root/.aws/credentials', '[default]', 'credentials of a service'],
     ['home/admin/.docker/config.json', '{}', 'credentials of a service'],
     ['root/.netrc', 'machine', 'credentials of a service'],
