@@ -133,6 +133,9 @@ export interface RefreshObservation {
   version: number | null;
 }
 
+/** A refresh by its id, or by what it replaces by when nobody has been told the id. */
+export type RefreshKey = { id: string } | { version: number };
+
 export interface RefreshRequest {
   version: number;
   /** Percent of desired. */
@@ -259,8 +262,11 @@ export interface Cloud {
    * 'InstanceRefreshInProgress'. @returns its id
    */
   startRefresh(group: string, request: RefreshRequest): Promise<string>;
-  /** Stops replacing; what was replaced stays so. Not an error when none is under way. */
-  cancelRefresh(group: string): Promise<void>;
+  /**
+   * Stops replacing; what was replaced stays so. Auto Scaling cancels whichever refresh is under way, so the newest is
+   * read first and left alone when it is another. Not an error when none is under way.
+   */
+  cancelRefresh(group: string, which: RefreshKey): Promise<void>;
 
   /** Starts connection draining. Idempotent. */
   deregisterTargets(targetGroup: string, instances: readonly string[]): Promise<void>;

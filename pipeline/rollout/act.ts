@@ -154,7 +154,7 @@ async function perform(
     case 'widen':
       return;
     case 'cancel-refresh':
-      return cloud.cancelRefresh(name);
+      return cloud.cancelRefresh(name, action);
     case 'heartbeat':
       return cloud.extendLifecycleActions(name, action.hook, action.instances);
     case 'complete':

@@ -42,8 +42,16 @@ export interface Ending {
   after: GroupObservation | null;
 }
 
+/**
+ * How often an instance refresh that somebody else begins is looked for: it takes a call per group, and replaces its
+ * first instance about as fast as one boots.
+ */
+const foreignLookMs = 60_000;
+
 /** How long the cloud may stay silent, after the SDK's own retries, before a person is asked. */
 const outageLimitMs = 10 * 60_000;
+
+const groupOf = ({ assignment }: Track): string => assignment.spec.group;
 
 interface Lane extends Track {
   reporter: Reporter;
@@ -77,7 +85,10 @@ export async function drive(
   try {
     return await looped({ ...deps, questions }, lanes, options);
   } catch (error) {
-    if (error instanceof Interrupted || error instanceof Stuck) await calledOff(deps, lanes);
+    // After a lost lease the groups may be somebody else's already, and so may what goes on there.
+    const isLost = signal.reason instanceof Stuck;
+    const isStopped = error instanceof Interrupted || error instanceof Stuck;
+    if (isStopped && !isLost) await calledOff(deps, lanes);
     throw error;
   } finally {
     await questions.end();
@@ -105,14 +116,18 @@ async function looped(
   const startedAt = clock.now();
   let soakEndsAt: number | null = null;
   let pace: Pace = firstPace;
+  let foreignLookAt = startedAt;
   for (;;) {
     if (signal.aborted) throw interrupted(journal.release, signal);
     const open = lanes.filter(({ ending }) => ending === null);
-    const names = open.map(({ assignment }) => assignment.spec.group);
-    const refreshing = open.filter(({ assignment, memory }) => watchesRefresh(assignment, memory));
-    const groups = await patientlyObserved(deps, names, {
+    const isForeignLook = clock.now() >= foreignLookAt;
+    if (isForeignLook) foreignLookAt = clock.now() + foreignLookMs;
+    const refreshing = open.filter(
+      ({ assignment, memory, seen }) => isForeignLook || watchesRefresh(assignment, memory, seen?.refresh),
+    );
+    const groups = await patientlyObserved(deps, open.map(groupOf), {
       since: startedAt,
-      refreshing: refreshing.map(({ assignment }) => assignment.spec.group),
+      refreshing: refreshing.map(groupOf),
     });
 
     const isSoaked = soakEndsAt !== null && clock.now() >= soakEndsAt;
@@ -154,7 +169,7 @@ export async function patientlyObserved(
       const groups = await cloud.observe(names, since);
       if (refreshing.length === 0) return groups;
       const refreshes = await cloud.newestRefreshes(refreshing);
-      return groups.map((group) => ({ ...group, refresh: refreshes[group.name] ?? null }));
+      return groups.map((group) => ({ ...group, refresh: refreshes[group.name] }));
     } catch (error) {
       if (!(error instanceof CloudError) && !(error instanceof Refused)) throw error;
       if (clock.now() - askedAt >= outageLimitMs) throw outOfSight(journal.release, error);
@@ -178,7 +193,7 @@ async function tick(
   const eyes = { ...deps, alarms: questions.ask('alarms', () => readAlarms(cloud, gates)) };
   const decided = fulfilled(
     await Promise.allSettled(
-      lanes.map((lane) => decideLane(eyes, lane, byName.get(lane.assignment.spec.group), isSoaked)),
+      lanes.map((lane) => decideLane(eyes, lane, byName.get(groupOf(lane)), isSoaked)),
     ),
   ).flatMap((turn) => turn ?? []);
   questions.sweep();
@@ -215,22 +230,27 @@ async function decideLane(
   isSoaked: boolean,
 ): Promise<Turn | null> {
   const { assignment, memory } = lane;
-  const name = assignment.spec.group;
+  const name = groupOf(lane);
   if (!group) {
     lane.ending = { group: name, status: 'failed', reason: 'the group has disappeared', after: null };
     return null;
   }
-  const snapshot = see(eyes, assignment, memory, group, isSoaked);
+  // What was not looked at is as it was.
+  const seen = {
+    ...group,
+    refresh: group.refresh === undefined ? (lane.seen?.refresh ?? null) : group.refresh,
+  };
+  const snapshot = see(eyes, assignment, memory, seen, isSoaked);
   const decision = decideByStrategy(assignment, snapshot, memory);
   assertSafe(assignment, snapshot, memory, decision);
   await recordResolved(eyes.journal, decision.memory);
   const isNew = await lane.reporter.report(snapshot, decision);
-  lane.seen = group;
+  lane.seen = seen;
   lane.decision = decision;
   lane.memory = decision.memory;
   const { status, reasons, actions } = decision;
   if (status === 'failed' || status === 'finished') {
-    lane.ending = { group: name, status, reason: reasons.join('; '), after: group };
+    lane.ending = { group: name, status, reason: reasons.join('; '), after: seen };
   }
   return { lane, snapshot, decision, isBusy: isNew || actions.length > 0 || isConvincing(decision) };
 }

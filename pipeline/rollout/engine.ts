@@ -9,7 +9,7 @@ import { baselineOf, missingGroup } from './baseline.ts';
 import { refusalLimit } from './decision/failure.ts';
 import { requireHook } from './decision/handover.ts';
 import { freshMemory } from './decision/owed.ts';
-import { requireDelegable } from './decision/refresh-request.ts';
+import { requireDelegable, requireNoRefresh } from './decision/refresh-request.ts';
 import { drive, type Ending, type RolloutDeps, rest } from './drive.ts';
 import { withSteps } from './group-steps.ts';
 import { firstPace, nextPace } from './pace.ts';
@@ -48,8 +48,12 @@ export async function runWave(
     requireHook(spec, group);
     requireDelegable(spec);
   }
-
   const { environment, name } = wave;
+  if (!journal.records().some((record) => beginsWave(record, wave))) {
+    const refreshes = await cloud.newestRefreshes(names);
+    for (const group of names) requireNoRefresh(group, refreshes[group]);
+  }
+
   await journal.append({
     type: 'wave.started',
     data: { environment, wave: name, groups: names, imageId: image.id },
@@ -63,6 +67,9 @@ export async function runWave(
   });
   return outcome;
 }
+
+const beginsWave = ({ type, data }: JournalRecord, { environment, name }: WaveSpec): boolean =>
+  type === 'wave.started' && data.environment === environment && data.wave === name;
 
 /** A wave that has ended, and was not touched by a rollback since, is not begun again. */
 function journaledOutcome(

@@ -8,7 +8,7 @@ import { Refused } from '../errors.ts';
 import { baselineOf, missingGroup, withoutTemplate } from './baseline.ts';
 import { requireHook } from './decision/handover.ts';
 import { counted, leaving, standby, warmed } from './decision/members.ts';
-import { requireDelegable, underWay } from './decision/refresh-request.ts';
+import { requireDelegable, underWay, waitOrCancel } from './decision/refresh-request.ts';
 import { surgeOf, unavailableOf } from './decision/view.ts';
 import { leastMs, type Pacing, pacingOf } from './pacing.ts';
 import { drainNotices, gateNotices } from './services/kubernetes/preflight.ts';
@@ -137,7 +137,7 @@ function blockers(spec: GroupSpec, group: GroupObservation, surge: number): stri
     needed.length > 0 && `suspended processes a rollout needs: ${needed.join(', ')}; resume them first`,
     refresh &&
       underWay.has(refresh.status) &&
-      `instance refresh ${refresh.id} is ${refresh.status} (${refresh.percent} %): wait for its end, or cancel it (aws autoscaling cancel-instance-refresh --auto-scaling-group-name ${group.name}); Drover leaves it alone, and ${spec.strategy.type === 'instance-refresh' ? 'the rollout fails while it goes on' : 'both would replace the same instances'}`,
+      `instance refresh ${refresh.id} is ${refresh.status} (${refresh.percent} %): ${waitOrCancel(group.name)}; until then the rollout is refused`,
     impossible && 'surge and unavailable are both 0: no instance can be replaced',
   ].filter((notice) => typeof notice === 'string');
 }
@@ -163,11 +163,16 @@ function doubts(spec: GroupSpec, group: GroupObservation, { drainMs }: Pacing): 
   ).length;
   const drain = spec.drain.find(({ type }) => type === 'target-group');
   const isShort = drain && drainMs > 0 && drainMs >= drain.deadlineMs;
+  const { healthCheckType } = group;
+  const isDelegated = spec.strategy.type === 'instance-refresh';
+  const isDeaf = isDelegated && group.targetGroups.length > 0 && !healthCheckType.split(',').includes('ELB');
   const isBlind = group.targetGroups.length > 0 && !spec.gates.some(({ type }) => type === 'target-health');
   return [
     failing > 0 && `${failing} of ${counting.length} instances are unhealthy today: they are replaced first`,
     isShort &&
       `the deregistration delay (${drainMs / 1000} s) is no shorter than the drain's deadline (${drain.deadlineMs / 1000} s): a drain that takes it all will ${drain.on_deadline}`,
+    isDeaf &&
+      `health check type ${healthCheckType}: an instance refresh counts instances before the target groups call them healthy, so fewer than the floor may serve (aws autoscaling update-auto-scaling-group --auto-scaling-group-name ${group.name} --health-check-type ELB)`,
     isBlind &&
       'has target groups but no gate target-health: new instances count before they are sent traffic',
   ].filter((notice) => typeof notice === 'string');

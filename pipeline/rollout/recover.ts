@@ -75,7 +75,7 @@ async function calledOff(
     arguments: { id: refresh },
     why: `release ${release} started it, and nobody asks the gates any more`,
   };
-  return await refusalOf(() => recorded(deps, intent, () => deps.cloud.cancelRefresh(name)));
+  return await refusalOf(() => recorded(deps, intent, () => deps.cloud.cancelRefresh(name, { id: refresh })));
 }
 
 /** @returns why it could not be done; null when it was, or need not be */

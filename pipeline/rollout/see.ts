@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { Cloud, GroupObservation, InstanceObservation } from '../cloud/cloud.ts';
 import { waitsBehindHook } from './decision/handover.ts';
 import { counted, onTrial } from './decision/members.ts';
+import { foreignRefresh } from './decision/refresh-request.ts';
 import { drainOf } from './drains/drains.ts';
 import type { AlarmReading } from './gates/alarms.ts';
 import { askInTurn, askObserved, combined, questionsOf, standingOf } from './gates/gates.ts';
@@ -55,7 +56,10 @@ export function see(
         return answer ? [[instance.id, answer]] : [];
       }),
   );
-  const groupAnswer = askGroup(assignment, eyes.alarms, eyes);
+  const groupAnswer = combined([
+    ...foreignRefresh(assignment, memory, group),
+    askGroup(assignment, eyes.alarms, eyes),
+  ]);
   return { now: eyes.clock.now(), group, answers, groupAnswer, drains, handovers, soaked };
 }
 

@@ -2,7 +2,7 @@
  * The nouns of one group's rollout: what it was given to do, what is seen, what is remembered, what is to be done.
  * Plain data only. `decide` (decide.ts) maps the first three to the fourth; nothing in here behaves.
  */
-import type { GroupChange, GroupObservation, RefreshRequest } from '../cloud/cloud.ts';
+import type { GroupChange, GroupObservation, RefreshKey, RefreshRequest } from '../cloud/cloud.ts';
 import type { GroupBaseline } from '../journal/records.ts';
 import type { GroupSpec } from './spec.ts';
 
@@ -155,8 +155,8 @@ export type Action = { why: string } & (
   | { type: 'widen' }
   /** `id` once it has started. */
   | { type: 'refresh'; request: RefreshRequest; id?: string }
-  /** `id` is null when it may have started, but nobody has said so. */
-  | { type: 'cancel-refresh'; id: string | null }
+  /** By its version when it may have started, but nobody has said so. */
+  | ({ type: 'cancel-refresh' } & RefreshKey)
   | { type: 'heartbeat'; hook: string; instances: string[]; at: number }
   | { type: 'complete'; hook: string; instances: string[] }
   | { type: 'resume'; processes: string[] }

@@ -85,11 +85,26 @@ test('an instance refresh under way is named with what becomes of it; one that h
   await refresh('refreshed');
   const blockers = (await planOf(fleet)).map((plan) => plan.blockers);
   expect(blockers).toEqual([
-    [expect.stringMatching(/^instance refresh \S+ is \S+ \(\d+ %\): .*-name rolled\).*both would replace/)],
-    [expect.stringMatching(/-name refreshed\).*the rollout fails while it goes on/)],
+    [expect.stringMatching(/^instance refresh \S+ is \S+ \(\d+ %\): .*-name rolled\).*is refused/)],
+    [expect.stringMatching(/-name refreshed\).*is refused/)],
     [],
   ]);
 });
+
+test.each([
+  { type: 'rolling' as const, healthCheckType: 'EC2', isNamed: false },
+  { type: 'instance-refresh' as const, healthCheckType: 'EC2,ELB', isNamed: false },
+  { type: 'instance-refresh' as const, healthCheckType: 'EC2', isNamed: true },
+])(
+  'health checks by $healthCheckType for $type: named $isNamed',
+  async ({ type, healthCheckType, isNamed }) => {
+    const strategy = { type, checkpoints: [], checkpointSoakMs: 0 };
+    const fleet = fleetOf({ web: { desired: 2 } }, { specs: { web: { strategy } } });
+    fleet.world.groups.web!.healthCheckType = healthCheckType;
+    const [plan] = await planOf(fleet);
+    expect(plan!.notices.some((notice) => notice.includes('fewer than the floor may serve'))).toBe(isNamed);
+  },
+);
 
 test('instances that run the image already are not counted', async () => {
   const fleet = fleetOf({ web: { desired: 2 } });

@@ -17,18 +17,18 @@ const standbyInstances = { wait: 'Wait', ignore: 'Ignore', replace: 'Terminate' 
 export function refreshes(connection: Connection): RefreshCalls {
   const { autoScaling, call } = connection;
 
+  async function newestOf(group: string): Promise<RefreshObservation | null> {
+    // On the first page: AWS keeps those of six weeks, 50 to a page.
+    const { InstanceRefreshes = [] } = await call('DescribeInstanceRefreshes', 'read', () =>
+      autoScaling.send(new DescribeInstanceRefreshesCommand({ AutoScalingGroupName: group })),
+    );
+    const [newest] = InstanceRefreshes.map(observed).sort((a, b) => b.startedAt - a.startedAt);
+    return newest ?? null;
+  }
+
   return {
     async newestRefreshes(groups) {
-      const entries = await Promise.all(
-        groups.map(async (AutoScalingGroupName) => {
-          // The newest is on the first page: AWS keeps those of six weeks, 50 to a page.
-          const { InstanceRefreshes = [] } = await call('DescribeInstanceRefreshes', 'read', () =>
-            autoScaling.send(new DescribeInstanceRefreshesCommand({ AutoScalingGroupName })),
-          );
-          const [newest] = InstanceRefreshes.map(observed).sort((a, b) => b.startedAt - a.startedAt);
-          return [AutoScalingGroupName, newest ?? null] as const;
-        }),
-      );
+      const entries = await Promise.all(groups.map(async (group) => [group, await newestOf(group)] as const));
       return Object.fromEntries(entries);
     },
 
@@ -56,7 +56,10 @@ export function refreshes(connection: Connection): RefreshCalls {
       return InstanceRefreshId!;
     },
 
-    async cancelRefresh(group) {
+    async cancelRefresh(group, which) {
+      const newest = await newestOf(group);
+      const isIt = 'id' in which ? newest?.id === which.id : newest?.version === which.version;
+      if (!isIt) return;
       try {
         await call('CancelInstanceRefresh', 'mutation', () =>
           autoScaling.send(new CancelInstanceRefreshCommand({ AutoScalingGroupName: group })),

@@ -2,9 +2,10 @@
  * What Auto Scaling is asked for when it is to replace a group's instances, the configuration's limits in its own words;
  * and what the states mean in which it is. Pure, but for the refusal of what it could not do.
  */
-import type { RefreshObservation, RefreshRequest } from '../../cloud/cloud.ts';
+import type { GroupObservation, RefreshObservation, RefreshRequest } from '../../cloud/cloud.ts';
 import { Refused } from '../../errors.ts';
 import type { GroupSpec } from '../spec.ts';
+import type { Answer, Assignment, Memory } from '../state.ts';
 import type { View } from './view.ts';
 
 export const underWay: ReadonlySet<string> = new Set([
@@ -17,6 +18,49 @@ export const underWay: ReadonlySet<string> = new Set([
 
 export const cameToNothing = ({ status }: RefreshObservation): boolean =>
   !underWay.has(status) && status !== 'Successful';
+
+/**
+ * Whether it is the release's: by its id; without one (before it was started, after a stop cancelled it) by its version,
+ * unless it came to nothing.
+ */
+export function isOf(
+  { goal }: Assignment,
+  { refresh: id }: Memory,
+  refresh: RefreshObservation | null,
+): boolean {
+  if (refresh === null || id !== null) return refresh?.id === id;
+  const version = goal.kind === 'return' ? goal.abandoned : goal.version;
+  return version !== null && refresh.version === version && !cameToNothing(refresh);
+}
+
+/**
+ * Somebody else's refresh replaces the same instances, and AWS refuses to change the template meanwhile ("An active
+ * instance refresh with a desired configuration exists. All configuration options derived from the desired
+ * configuration are not available for update while the instance refresh is active."). So while one is under way it is
+ * a gate over the group that waits.
+ */
+export function foreignRefresh(
+  assignment: Assignment,
+  memory: Memory,
+  { name, refresh = null }: GroupObservation,
+): Answer[] {
+  if (refresh === null || !underWay.has(refresh.status) || isOf(assignment, memory, refresh)) return [];
+  const reason = `somebody else's instance refresh ${refresh.id} is under way: ${waitOrCancel(name)}`;
+  return [{ status: 'waiting', source: 'instance-refresh', reason }];
+}
+
+export const waitOrCancel = (group: string): string =>
+  `wait for its end, or cancel it (aws autoscaling cancel-instance-refresh --auto-scaling-group-name ${group})`;
+
+/** @throws Refused when somebody else's refresh is under way in a group that has not been begun */
+export function requireNoRefresh(group: string, refresh: RefreshObservation | null | undefined): void {
+  if (!refresh || !underWay.has(refresh.status)) return;
+  throw new Refused(
+    'busy',
+    `Auto Scaling is replacing the instances of group ${group} already: instance refresh ${refresh.id} is ${refresh.status} (${refresh.percent} %)`,
+    `Drover leaves it alone: ${waitOrCancel(group)}.`,
+  );
+}
 
 /**
  * Surge and unavailable as percentages of desired: the fewest healthy rounds up, the most present down, so these are

@@ -11,22 +11,31 @@
  */
 import type { GroupObservation, RefreshObservation } from '../../cloud/cloud.ts';
 import type { Action, Assignment, Decision, Memory, Snapshot } from '../state.ts';
-import { marking } from '../tags.ts';
+import { setUp } from './borrow.ts';
 import { decide } from './decide.ts';
 import { failureOf, refusalLimit } from './failure.ts';
 import { handOver } from './handover.ts';
 import { leaving, outdated } from './members.ts';
 import { perceive } from './perceive.ts';
-import { cameToNothing, requestOf, underWay } from './refresh-request.ts';
+import { isOf, requestOf, underWay } from './refresh-request.ts';
 import { look, sizesOf, type View } from './view.ts';
 
 /** A refresh was started, or may have been: the answer is lost. */
 const mayHaveStarted = ({ refresh, uncertain }: Memory): boolean =>
   refresh !== null || uncertain.some(({ action }) => action.type === 'refresh');
 
-/** Whether the group's newest refresh has to be looked at, by whichever strategy it is rolled now. */
-export const watchesRefresh = ({ spec }: Assignment, memory: Memory): boolean =>
-  spec.strategy.type === 'instance-refresh' || mayHaveStarted(memory);
+/**
+ * Whether the group's newest refresh has to be looked at in every tick, by whichever strategy it is rolled now: when it
+ * may be the release's own, or was under way when it was last seen. Somebody else's is looked for now and then (drive.ts).
+ */
+export const watchesRefresh = (
+  { spec }: Assignment,
+  memory: Memory,
+  seen: RefreshObservation | null | undefined,
+): boolean =>
+  spec.strategy.type === 'instance-refresh' ||
+  mayHaveStarted(memory) ||
+  (seen ? underWay.has(seen.status) : false);
 
 /** What to do next for one group, by whichever strategy it is rolled. */
 export function decideByStrategy(assignment: Assignment, snapshot: Snapshot, previous: Memory): Decision {
@@ -46,13 +55,6 @@ export function decideByStrategy(assignment: Assignment, snapshot: Snapshot, pre
   return isLeftToIt ? delegated(assignment, snapshot, previous) : decide(assignment, snapshot, previous);
 }
 
-/** By its id; without one (before it was started, after a stop cancelled it) by its version, unless it came to nothing. */
-function isOf({ goal }: Assignment, { refresh: id }: Memory, refresh: RefreshObservation | null): boolean {
-  if (refresh === null || id !== null) return refresh?.id === id;
-  const version = goal.kind === 'return' ? goal.abandoned : goal.version;
-  return version !== null && refresh.version === version && !cameToNothing(refresh);
-}
-
 /**
  * What a stop has to call off (by hand, or because the cloud stays silent), so that Auto Scaling does not go on replacing while no gate is asked. A resumed run
  * starts another refresh, which leaves alone what was replaced already.
@@ -61,7 +63,8 @@ export function standDown({ goal }: Assignment, memory: Memory, { refresh }: Gro
   const id = memory.refresh;
   const isOver = id !== null && refresh?.id === id && !underWay.has(refresh.status);
   if (goal.kind === 'return' || !mayHaveStarted(memory) || isOver) return [];
-  return [{ type: 'cancel-refresh', id, why: 'Drover was stopped, and nobody would ask the gates' }];
+  const which = id === null ? { version: goal.version } : { id };
+  return [{ type: 'cancel-refresh', ...which, why: 'Drover was stopped, and nobody would ask the gates' }];
 }
 
 function delegated(assignment: Assignment, snapshot: Snapshot, previous: Memory): Decision {
@@ -88,27 +91,15 @@ function delegated(assignment: Assignment, snapshot: Snapshot, previous: Memory)
     return rolling([], `no answer to '${doubt.action.type}' came; looking whether it was carried out`);
   if (memory.refresh !== null) return rolling([], `instance refresh ${memory.refresh} does not show yet`);
   if (memory.pause.since !== null) return rolling([], `not begun: ${memory.pause.reason}`);
-  if (refresh && underWay.has(refresh.status)) {
-    const reason = `somebody else's instance refresh ${refresh.id} is ${refresh.status}`;
-    return { actions: [], memory, status: 'failed', reasons: [reason], sizes };
-  }
-  return rolling(begin(assignment, snapshot.group, view));
+  return rolling(begin(assignment, snapshot, memory, view));
 }
 
-function begin({ release, baseline, goal, spec }: Assignment, group: GroupObservation, view: View): Action[] {
-  const marks = marking(group, {
-    release,
-    version: goal.version,
-    previousVersion: baseline.resolvedVersion,
-    wanted: view.wanted,
-    raise: 0,
-    max: null,
-    maxRaised: [],
-    suspended: [],
-  });
+/** AZRebalance is kept off here too: a refresh leaves zones uneven, and decide evens them out when it is over. */
+function begin(assignment: Assignment, snapshot: Snapshot, memory: Memory, view: View): Action[] {
+  const { spec, goal } = assignment;
   const request = requestOf(spec, goal.version, view);
   const why = `Auto Scaling replaces ${view.active} instances by version ${goal.version}`;
-  return [...marks, { type: 'refresh', request, why }];
+  return [...setUp(assignment, snapshot, memory, view, {}), { type: 'refresh', request, why }];
 }
 
 /** A return begins when the refresh no longer replaces anything. */
