@@ -92,6 +92,33 @@ describe('observation', () => {
     expect(web!.instances.filter(({ imageId }) => imageId !== null)).toHaveLength(2);
   });
 
+  test.each([
+    ['ok', 'ok', 'ok'],
+    ['not-applicable', 'ok', 'not-applicable'],
+    ['impaired', 'ok', 'impaired'],
+    [null, 'ok', 'insufficient-data'],
+    ['exhausted', 'ok', 'insufficient-data'],
+    ['exhausted', 'impaired', 'impaired'],
+    [null, null, 'insufficient-data'],
+  ])('a system that is %s and a guest that is %s are %s', async (system, guest, checks) => {
+    const fleet = fleetOf({ web: { desired: 1 } });
+    const [id] = Object.keys(fleet.world.groups.web!.members);
+    const status = (name: string, value: string | null) =>
+      value === null ? '' : `<${name}><status>${value}</status></${name}>`;
+    const body = `<DescribeInstanceStatusResponse><instanceStatusSet><item><instanceId>${id}</instanceId>${status('systemStatus', system)}${status('instanceStatus', guest)}</item></instanceStatusSet></DescribeInstanceStatusResponse>`;
+    const cloud = cloudBehind(fleet.simulator, (request) =>
+      actionOf(request) === 'DescribeInstanceStatus'
+        ? new HttpResponse({
+            statusCode: 200,
+            headers: { 'content-type': 'text/xml' },
+            body: Buffer.from(body),
+          })
+        : null,
+    );
+    const [web] = await cloud.observe(['web'], 0);
+    expect(web!.instances.map(({ statusChecks }) => statusChecks)).toEqual([checks]);
+  });
+
   test('calls grow with pages of a hundred, and facts that cannot change are read once', async () => {
     const fleet = fleetOf({ web: { desired: 230 } });
     await fleet.cloud.observe(['web'], 0);

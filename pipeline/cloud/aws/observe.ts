@@ -223,9 +223,13 @@ const targetGroupsOf = (group: AutoScalingGroup): string[] => [
 
 const checkRank = ['ok', 'not-applicable', 'initializing', 'insufficient-data', 'impaired'] as const;
 
+/** A check that is not told of, or in a word nobody knows, has not passed. */
 function worseOf({ SystemStatus, InstanceStatus: guest }: InstanceStatus): StatusChecks {
-  const ranks = [SystemStatus?.Status, guest?.Status].map((status) => checkRank.indexOf(status as 'ok'));
-  return checkRank[Math.max(...ranks)] ?? null;
+  const ranks = [SystemStatus?.Status, guest?.Status].map((status) => {
+    const rank = checkRank.indexOf(status as 'ok');
+    return rank === -1 ? checkRank.indexOf('insufficient-data') : rank;
+  });
+  return checkRank[Math.max(...ranks)]!;
 }
 
 const targetRank: TargetObservation['state'][] = [
