@@ -16,6 +16,7 @@ import { behaviourSchema, readFault } from './model/fault.ts';
 import { clearFaults, injectFault } from './model/faults.ts';
 import { findImage } from './model/images.ts';
 import { findInstance } from './model/instances.ts';
+import { standingFaults } from './model/standing.ts';
 import type { Instance, World } from './model/state.ts';
 import type { Simulator } from './simulator.ts';
 
@@ -56,12 +57,12 @@ function route(simulator: Simulator, method: string, path: string, body: string)
         pid: process.pid,
         region: world.region,
         now: world.now,
-        faults: world.faults,
+        faults: standingFaults(world),
         gaps: Object.fromEntries(gaps),
       });
     case 'POST faults':
       injectFault(world, readFault(parsed(body)));
-      return json({ faults: world.faults }, true);
+      return json({ faults: standingFaults(world) }, true);
     case 'DELETE faults':
       clearFaults(world);
       return json({ faults: [] }, true);

@@ -32,6 +32,19 @@ test('an ordered fault is listed with what became of it, until all are taken bac
   await expect(scaling.send(new DescribeAutoScalingGroupsCommand({}))).resolves.toBeDefined();
 });
 
+test('a fault that was ordered for some time is listed as over once that has passed, hit or not', async () => {
+  const { send, clock } = await started();
+  const states = async () => {
+    const listed = (await (await send('GET', '')).json()) as { faults: { state: string }[] };
+    return listed.faults.map(({ state }) => state);
+  };
+  await send('POST', '/faults', '{"kind":"throttled","forMs":60000}');
+  clock.skip(59_999);
+  expect(await states()).toEqual(['in force']);
+  clock.skip(1);
+  expect(await states()).toEqual(['over']);
+});
+
 test.each([
   ['{"kind":"unhealty"}', /not a fault: .*kind/s],
   ['{"kind":"leaks"}', /fails/],

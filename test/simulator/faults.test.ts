@@ -6,6 +6,7 @@ import { activitiesOf } from '../../pipeline/simulator/model/activities.ts';
 import { type FaultOrder, readFault } from '../../pipeline/simulator/model/fault.ts';
 import { clearFaults, injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { setDesired } from '../../pipeline/simulator/model/groups.ts';
+import { reboot, start, stop } from '../../pipeline/simulator/model/instances.ts';
 import type { Instance } from '../../pipeline/simulator/model/state.ts';
 import { type InMemory, inMemory } from './clients.ts';
 
@@ -220,6 +221,37 @@ describe('faults of the cloud', () => {
     expect(
       Object.values(aws.simulator.world.instances).map(({ stateReason }) => stateReason?.code),
     ).toContain('Server.InternalError');
+  });
+
+  test.each([
+    ['software', 'a minute after its reboot', 60_000],
+    ['software', 'before it is ready again', 100],
+    ['machine', 'a minute after its reboot', 60_000],
+  ] as const)('a reboot does not save an instance whose %s was ordered to fail, %s', (of, _when, afterMs) => {
+    const aws = inMemory();
+    const { world } = aws.simulator;
+    const [instance] = instancesOf(aws);
+    groupIn(aws).suspended.ReplaceUnhealthy = 'so that it can be looked at';
+    inject(aws, { kind: 'death', group: 'web-a', count: 3, afterMs: 1_000 + afterMs, of });
+    pass(aws, 1_000);
+    reboot(world, instance!);
+    pass(aws, afterMs - 1);
+    expect(instance!.state).toBe('running');
+    pass(aws, 90_000);
+    const { checks, state } = instance!;
+    expect(of === 'machine' ? state : checks).toBe(of === 'machine' ? 'terminated' : 'impaired');
+  });
+  test('another machine, after a stop and a start, does not fail in the place of the first', () => {
+    const aws = inMemory();
+    const { world } = aws.simulator;
+    const instance = instancesOf(aws)[0]!;
+    groupIn(aws).suspended.ReplaceUnhealthy = 'so that it can be looked at';
+    inject(aws, { kind: 'death', group: 'web-a', count: 3, afterMs: 60_000, of: 'machine' });
+    stop(world, instance);
+    pass(aws, 30_000);
+    start(world, instance);
+    pass(aws, 60_000);
+    expect(instance).toMatchObject({ state: 'running', checks: 'ok' });
   });
 
   test('a death that finds nobody waits for the first instance of the image', () => {

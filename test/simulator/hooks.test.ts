@@ -12,6 +12,7 @@ import {
 } from '@aws-sdk/client-auto-scaling';
 import { DescribeInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { expect, test } from 'vitest';
+import { activitiesOf, begin, end } from '../../pipeline/simulator/model/activities.ts';
 import { eventually, type InMemory, inMemory } from './clients.ts';
 import {
   activities,
@@ -206,6 +207,31 @@ test('no number of heartbeats keeps an instance longer than a hundred times the 
     { withinMs: 4_000_000, everyMs: 20_000 },
   );
   expect(Math.round((aws.clock.now() - began) / 60_000)).toBe(50);
+});
+
+test('a termination that waits for its hook is not forgotten, whatever else happens meanwhile', async () => {
+  const aws = inMemory();
+  await putHook(aws, 'terminating', { HeartbeatTimeout: 7200 });
+  const id = await terminating(aws);
+  const { world } = aws.simulator;
+  const group = world.groups['web-a']!;
+  const waiting = () => structuredClone(group.members[id]!);
+  const before = waiting();
+  for (let other = 0; other < 2_500; other += 1) {
+    end(
+      world,
+      begin(world, group, { description: 'Another', cause: '', status: 'InProgress' }),
+      'Successful',
+    );
+  }
+  await terminate(aws, id, false);
+  expect(await stateOf(aws, id)).toBe('Terminating:Wait');
+  expect(waiting()).toEqual(before);
+  const kept = activitiesOf(world, 'web-a');
+  expect(kept.length).toBeLessThan(2_100);
+  expect(kept.filter(({ description }) => description.endsWith(id)).map(({ endedAt }) => endedAt)).toEqual([
+    null,
+  ]);
 });
 
 test('a terminating instance is drained first, then waits for its hook, then goes', async () => {

@@ -255,6 +255,24 @@ test('why an instance was stopped or ended is said with the time, and no more on
   expect((await describeOne(aws, id)).State!.Name).toBe('running');
 });
 
+test.each([
+  ['stopped', (ids: string[]) => new StopInstancesCommand({ InstanceIds: ids }), 'running'],
+  ['started', (ids: string[]) => new StartInstancesCommand({ InstanceIds: ids }), 'stopped'],
+  ['rebooted', (ids: string[]) => new RebootInstancesCommand({ InstanceIds: ids }), 'running'],
+] as const)('no instance is %s when another of the same call cannot be', async (_verb, command, before) => {
+  const aws = inMemory();
+  const [good, ended] = [await runOne(aws), await runOne(aws)];
+  await aws.ec2.send(new TerminateInstancesCommand({ InstanceIds: [ended] }));
+  if (before === 'stopped') await aws.ec2.send(new StopInstancesCommand({ InstanceIds: [good] }));
+  await aws.clock.sleep(10_000);
+  const instance = () => aws.simulator.world.instances[good]!;
+  const lives = instance().life;
+  const order = (id: string) => aws.ec2.send(command([good, id]) as StopInstancesCommand);
+  await expect(order(ended)).rejects.toMatchObject({ name: 'IncorrectInstanceState' });
+  await expect(order('i-00000000000000000')).rejects.toMatchObject({ name: 'InvalidInstanceID.NotFound' });
+  expect(instance()).toMatchObject({ state: before, life: lives });
+});
+
 test('versions of a template come newest first, in pages, between bounds', async () => {
   const { ec2 } = inMemory();
   const template = { LaunchTemplateName: 'many' };

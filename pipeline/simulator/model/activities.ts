@@ -28,7 +28,11 @@ export function begin(
   if (!Object.hasOwn(world.activities, group.name)) world.activities[group.name] = [];
   const all = world.activities[group.name]!;
   all.push(activity);
-  if (all.length > 2 * activitiesPerGroup) all.splice(0, activitiesPerGroup);
+  if (all.length > 2 * activitiesPerGroup) {
+    // What is under way is not forgotten, however long it waits.
+    const underWay = all.slice(0, activitiesPerGroup).filter(({ endedAt }) => endedAt === null);
+    all.splice(0, activitiesPerGroup, ...underWay);
+  }
   return activity;
 }
 
@@ -60,7 +64,7 @@ export function end(
   activity.progress = 100;
 }
 
-/** The activity that last moved the member; undefined when it is so long ago that it is forgotten. */
+/** The activity that last moved the member; undefined when it ended so long ago that it is forgotten. */
 export function activityOf(world: World, group: Group, member: Member): Activity | undefined {
   // Serials grow along the list.
   const all = activitiesOf(world, group.name);

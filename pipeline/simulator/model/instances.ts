@@ -229,9 +229,27 @@ export function terminate(
   });
 }
 
+/** From which state EC2 takes an order, and in which ones there is nothing to do. */
+const orders = {
+  stopped: { from: 'running', already: ['stopping', 'stopped'] },
+  started: { from: 'stopped', already: ['running', 'pending'] },
+  rebooted: { from: 'running', already: ['pending'] },
+} as const satisfies Record<string, { from: Instance['state']; already: Instance['state'][] }>;
+export type Order = keyof typeof orders;
+
+/** Whether there is anything to do. Throws as EC2 does where the order cannot be carried out. */
+export function mayBe(order: Order, { id, state }: Instance): boolean {
+  const { from, already } = orders[order];
+  if (state === from) return true;
+  if ((already as readonly string[]).includes(state)) return false;
+  throw new ServiceError(
+    'IncorrectInstanceState',
+    `The instance '${id}' is not in a state from which it can be ${order}.`,
+  );
+}
+
 export function stop(world: World, instance: Instance): void {
-  if (instance.state === 'stopping' || instance.state === 'stopped') return;
-  if (instance.state !== 'running') throw incorrectState(instance, 'stopped');
+  if (!mayBe('stopped', instance)) return;
   leaveRunning(world, instance, 'stopping');
   instance.stateReason = reasonFor('Client.UserInitiatedShutdown');
   schedule(world, world.timing.terminateMs, {
@@ -242,25 +260,25 @@ export function stop(world: World, instance: Instance): void {
 }
 
 export function start(world: World, instance: Instance): void {
-  if (instance.state === 'running' || instance.state === 'pending') return;
-  if (instance.state !== 'stopped') throw incorrectState(instance, 'started');
+  if (!mayBe('started', instance)) return;
   instance.state = 'pending';
   schedule(world, world.timing.bootMs, { kind: 'instance.running', id: instance.id, life: instance.life });
 }
 
-/** For EC2 it runs all the time; its software starts anew, and with it the checks. */
+/**
+ * For EC2 it runs all the time, on the same machine; its software starts anew, and with it the checks. What was ordered
+ * to fail fails all the same.
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-reboot.html
+ */
 export function reboot(world: World, instance: Instance): void {
-  if (instance.state === 'pending') return;
-  if (instance.state !== 'running') throw incorrectState(instance, 'rebooted');
+  if (!mayBe('rebooted', instance)) return;
+  for (const event of world.queue) {
+    if (event.kind !== 'instance.fails' || event.id !== instance.id || event.life !== instance.life) continue;
+    event.life += 1;
+  }
   instance.life += 1;
   schedule(world, 0, { kind: 'instance.running', id: instance.id, life: instance.life });
 }
-
-const incorrectState = (instance: Instance, verb: string): ServiceError =>
-  new ServiceError(
-    'IncorrectInstanceState',
-    `The instance '${instance.id}' is not in a state from which it can be ${verb}.`,
-  );
 
 function leaveRunning(world: World, instance: Instance, state: 'stopping' | 'shutting-down'): void {
   instance.state = state;

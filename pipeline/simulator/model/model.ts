@@ -3,6 +3,7 @@
  * resources hear of which event; it contains no rule of its own.
  */
 import { evaluateAlarm } from './alarms.ts';
+import { works } from './behaviour.ts';
 import { beginFault, countEvent, noticeWorking } from './faults.ts';
 import { checkMember } from './health.ts';
 import { becomeAvailable } from './images.ts';
@@ -54,7 +55,8 @@ function apply(world: World, event: Event): void {
     }
     case 'instance.checks': {
       const instance = alive(world, event);
-      if (!instance) return;
+      // Software that failed before it was ready never is.
+      if (!instance || (event.to === 'ok' && !works(world, instance))) return;
       setChecks(world, instance, event.to);
       if (event.to === 'ok') {
         noticeWorking(world, instance);

@@ -8,6 +8,12 @@ export type Standing<K extends FaultKind> = StandingFault & { fault: FaultOf<K> 
 export const inForce = (world: World, { state, endsAt }: StandingFault): boolean =>
   state === 'in force' && (endsAt === null || world.now < endsAt);
 
+/** The list as it stands at the world's present: one whose time has passed is over, whether or not anything met it. */
+export const standingFaults = (world: World): StandingFault[] =>
+  world.faults.map((standing) =>
+    standing.state === 'in force' && !inForce(world, standing) ? { ...standing, state: 'over' } : standing,
+  );
+
 /** The first fault in force of one of the kinds that `fits`. */
 export function find<K extends FaultKind>(
   world: World,

@@ -20,7 +20,17 @@ import type {
 import { timestamp } from '../../../clock.ts';
 import { ServiceError } from '../../model/errors.ts';
 import { newId } from '../../model/identity.ts';
-import { findInstance, launch, notFound, reboot, start, stop, terminate } from '../../model/instances.ts';
+import {
+  findInstance,
+  launch,
+  mayBe,
+  notFound,
+  type Order,
+  reboot,
+  start,
+  stop,
+  terminate,
+} from '../../model/instances.ts';
 import { launchParameters } from '../../model/launching.ts';
 import { isKnown } from '../../model/propagation.ts';
 import type { Instance, World } from '../../model/state.ts';
@@ -286,13 +296,15 @@ export const RunInstances = (world: World, input: RunInstancesRequest) =>
     };
   });
 
-/** Applies a change of state to each instance and reports both states, as these operations do. */
-function changeStates(
-  world: World,
-  ids: readonly string[] | undefined,
-  change: (instance: Instance) => void,
-) {
+/** All of them, or a refusal before any is changed: one that is not there, or not in a state for the order. */
+function instancesFor(world: World, ids: readonly string[] | undefined, order: Order): Instance[] {
   const instances = (ids ?? []).map((id) => knownInstance(world, id));
+  for (const instance of instances) mayBe(order, instance);
+  return instances;
+}
+
+/** Applies a change of state to each instance and reports both states, as these operations do. */
+function changeStates(instances: readonly Instance[], change: (instance: Instance) => void) {
   return instances.map((instance) => {
     const before = instance.state;
     change(instance);
@@ -313,17 +325,20 @@ export function TerminateInstances(world: World, input: TerminateInstancesReques
       );
     }
   }
-  return {
-    TerminatingInstances: changeStates(world, input.InstanceIds, (instance) => terminate(world, instance)),
-  };
+  const instances = (input.InstanceIds ?? []).map((id) => knownInstance(world, id));
+  return { TerminatingInstances: changeStates(instances, (instance) => terminate(world, instance)) };
 }
 
 export const StopInstances = (world: World, input: StopInstancesRequest): StopInstancesResult => ({
-  StoppingInstances: changeStates(world, input.InstanceIds, (instance) => stop(world, instance)),
+  StoppingInstances: changeStates(instancesFor(world, input.InstanceIds, 'stopped'), (instance) =>
+    stop(world, instance),
+  ),
 });
 
 export const StartInstances = (world: World, input: StartInstancesRequest): StartInstancesResult => ({
-  StartingInstances: changeStates(world, input.InstanceIds, (instance) => start(world, instance)),
+  StartingInstances: changeStates(instancesFor(world, input.InstanceIds, 'started'), (instance) =>
+    start(world, instance),
+  ),
 });
 
 export function ModifyInstanceAttribute(world: World, input: ModifyInstanceAttributeRequest): object {
@@ -336,8 +351,7 @@ export function ModifyInstanceAttribute(world: World, input: ModifyInstanceAttri
 }
 
 export function RebootInstances(world: World, input: RebootInstancesRequest): object {
-  const instances = (input.InstanceIds ?? []).map((id) => knownInstance(world, id));
-  for (const instance of instances) reboot(world, instance);
+  for (const instance of instancesFor(world, input.InstanceIds, 'rebooted')) reboot(world, instance);
   return {};
 }
 
