@@ -104,6 +104,8 @@ export interface Memory {
   instances: Record<string, InstanceMemory>;
   /** Victims by instance id. */
   drains: Record<string, DrainMemory>;
+  /** Since when instances that may be taken wait for others, to go by the same calls: gather.ts. */
+  gatheringSince: number | null;
   /** Instances waiting behind the hook Drover was given: since when, the last heartbeat sent, the hook completed. */
   handovers: Record<string, { since: number; beatAt: number | null; isCompleted: boolean }>;
   /** Since when fewer instances exist than desired without a new one appearing. */

@@ -90,7 +90,7 @@ export async function stageOf(desired: number): Promise<Stage> {
       } else mutations += 1;
       const entered = process.cpuUsage();
       const answer = simulator.call(service, operation, input);
-      look();
+      if (!operation.startsWith('Describe')) look();
       const inside = process.cpuUsage(entered);
       insideMs += (inside.user + inside.system) / 1000;
       return answer;

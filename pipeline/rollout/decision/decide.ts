@@ -36,10 +36,10 @@ export function decide(assignment: Assignment, snapshot: Snapshot, previous: Mem
     return { actions: [], memory: perceived, status: 'rolling', reasons: [doubt], sizes };
   }
 
-  const { going, released } = choose(assignment, snapshot, perceived, before);
+  const { going, released, gatheringSince } = choose(assignment, snapshot, perceived, before);
   const drainage = advance(assignment.spec, snapshot, going);
   // Released victims stay remembered until their work has been given back: applied() forgets them then.
-  const advanced = { ...perceived, drains: { ...drainage.drains, ...released } };
+  const advanced = { ...perceived, drains: { ...drainage.drains, ...released }, gatheringSince };
   if (drainage.failure) return failed(assignment, advanced, before, drainage.failure);
 
   const view = look(assignment, snapshot, advanced);

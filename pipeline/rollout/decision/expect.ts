@@ -5,6 +5,7 @@
  */
 
 import type { Assignment, Memory, Snapshot } from '../state.ts';
+import { gatheredInMs } from './gather.ts';
 import { counted, onTrial } from './members.ts';
 
 /** How much earlier than the quickest so far the next may be. */
@@ -45,8 +46,11 @@ export function expectedInMs(assignment: Assignment, { group, now }: Snapshot, m
   const drains = Object.values(memory.drains).map(
     ({ step, since }) => [`drain ${step}`, now - since] as const,
   );
-  return [...boots, ...drains].reduce((soonest, [kind, ageMs]) => {
-    const lateMs = ageMs - (memory.quickest[kind] ?? 0) * (1 - earlier);
-    return Math.min(soonest, lateMs < 0 ? -lateMs : lateMs * lateness);
-  }, Number.POSITIVE_INFINITY);
+  return [...boots, ...drains].reduce(
+    (soonest, [kind, ageMs]) => {
+      const lateMs = ageMs - (memory.quickest[kind] ?? 0) * (1 - earlier);
+      return Math.min(soonest, lateMs < 0 ? -lateMs : lateMs * lateness);
+    },
+    gatheredInMs(memory, now),
+  );
 }

@@ -11,6 +11,7 @@ export const freshMemory = (desired: number, now: number): Memory => ({
   owed: { wanted: desired, expected: desired, max: null, suspended: [], tagged: false },
   instances: {},
   drains: {},
+  gatheringSince: null,
   handovers: {},
   shortSince: null,
   losses: { count: 0, last: '' },

@@ -4,6 +4,7 @@
  */
 import type { InstanceObservation } from '../../cloud/cloud.ts';
 import type { Action, Assignment, Memory, Snapshot } from '../state.ts';
+import { gather } from './gather.ts';
 import { outdated, standby } from './members.ts';
 import { isPaused } from './pause.ts';
 import { superfluous } from './surplus.ts';
@@ -18,13 +19,15 @@ export function choose(
   { group, now }: Snapshot,
   memory: Memory,
   view: View,
-): { going: Drains; released: Drains } {
+): { going: Drains; released: Drains } & Pick<Memory, 'gatheringSince'> {
   const { drains } = memory;
   const isCurrent = (instance: InstanceObservation): boolean => !outdated(assignment, instance);
   // Auto Scaling is about to scale in by itself and may take any of those we count on.
   const leavingSoon = Math.max(0, view.staying.length - view.desired);
   const spare = Math.max(0, view.serving.length - view.floor - leavingSoon);
-  const victims = isPaused(memory) ? [] : replaceable(assignment, memory, view, spare);
+  const { victims, gatheringSince } = isPaused(memory)
+    ? { victims: [], gatheringSince: null }
+    : replaceable(assignment, memory, view, spare, now);
 
   // Victims that are not outdated go only as far as more instances are desired than wanted.
   const current = new Set(group.instances.filter(isCurrent).map(({ id }) => id));
@@ -41,16 +44,19 @@ export function choose(
       ...Object.fromEntries(victims.map(({ id }) => [id, { step: 0, started: false, since: now }])),
     },
     released: Object.fromEntries(entries.filter(([id]) => released.has(id))),
+    gatheringSince,
   };
 }
 
-/** Outdated instances to take now: first those that serve nobody, then as many as serve to `spare`. */
+/** Outdated instances to take now: first those that serve nobody, then of those that serve up to `spare`. */
 function replaceable(
   assignment: Assignment,
-  { drains }: Memory,
+  memory: Memory,
   view: View,
   spare: number,
-): InstanceObservation[] {
+  now: number,
+): { victims: InstanceObservation[] } & Pick<Memory, 'gatheringSince'> {
+  const { drains } = memory;
   const { takeable, staying, room } = view;
   const missing = Math.max(0, view.desired - staying.length);
   // What serves nobody costs no capacity, but is still replaced at the pipeline's pace: the gates might be wrong.
@@ -58,7 +64,9 @@ function replaceable(
   // Where a victim is on its way out, its replacement is expected.
   const received = staying.filter((one) => !outdated(assignment, one) || drains[one.id] !== undefined);
   const useless = pick(takeable.bad, staying, received, Math.min(slots, room));
-  return [...useless, ...pick(takeable.serving, staying, received, Math.min(spare, room - useless.length))];
+  const able = Math.min(spare, room - useless.length, takeable.serving.length);
+  const { count, gatheringSince } = gather(assignment, memory, view, able, now);
+  return { victims: [...useless, ...pick(takeable.serving, staying, received, count)], gatheringSince };
 }
 
 /** `ready` are drained; `raised` is what desired will be by then. */
