@@ -8,6 +8,9 @@
  * everything as early as these four sentences allow gives every event its earliest time (an event done earlier never
  * makes a later one later), so the last drain's end is a bound that no order of doing things beats, for
  * replacements that boot, in the order they are launched, as long as these did.
+ *
+ * A drained instance counts towards the limit until its drain has ended: it still has work. Who leaves that to Auto Scaling,
+ * which launches the next as soon as a termination begins, beats the bound by having more than `wanted + surge` at work.
  */
 export function lowerBoundMs(
   bootsMs: readonly number[],
@@ -27,3 +30,14 @@ export function lowerBoundMs(
   }
   return endMs;
 }
+
+/** A template version, marks, a process suspended, a pinned version with room for the surge; the process resumed, no marks. */
+const callsOfAGroup = 6;
+
+/**
+ * The fewest mutating calls for a group: no more than `surge` can be ended at a time, and each time costs one call to end
+ * them, and one before that to take them from their load balancer. It needs batches in lock step, each as slow as its
+ * slowest, so that only with a surge of one, or of the whole group, can it be had together with the least time.
+ */
+export const fewestCalls = (size: number, surge: number, isBalanced: boolean): number =>
+  callsOfAGroup + Math.ceil(size / surge) * (isBalanced ? 2 : 1);

@@ -1,38 +1,44 @@
 /**
  * Rollouts on the simulator, in virtual time, with the same boots and drains: Drover's engine against the lower
  * bound (bound.ts), and models of other tools' loops (peers.ts) against the bound for the surge they use. The bound
- * is that of a rollout that keeps every instance serving until its replacement does and drains it: who is faster has
- * served with fewer, as the last column shows, or has not drained.
+ * is that of a rollout that keeps every instance serving until its replacement does, and drains it before the next is
+ * launched. Who is faster has served with fewer (`least serving`), or had more at work than the surge allows: whoever
+ * lets Auto Scaling drain what it terminates, as its own instance refresh does, has the next one launched while the
+ * terminated still drain, which Auto Scaling does not count (`most counted`) and their clients do (`most at work`).
  *
- * A replaced instance costs two mutating calls, one that takes it from the load balancer and one that ends it, unless
- * several are ready at the same tick and share them.
+ * The floor of mutating calls holds for any order of doing things, also for much slower ones. An instance refresh takes no
+ * call per instance, so it has none; Drover's waits for the group's health check grace period after each launch, as
+ * Auto Scaling does where nobody names a warm-up.
  */
 import { createAwsCloud } from '../../pipeline/cloud/aws/cloud.ts';
 import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
 import { silent } from '../../pipeline/report/progress.ts';
 import { surgeOf } from '../../pipeline/rollout/decision/view.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
-import type { Allowance } from '../../pipeline/rollout/spec.ts';
+import type { Allowance, StrategySpec } from '../../pipeline/rollout/spec.ts';
 import { defaultSpec } from '../rollout/fleet.ts';
+import { fewestCalls } from './bound.ts';
 import * as peers from './peers.ts';
 import { group, type Measurement, type Stage, stageOf } from './stage.ts';
 
 const columns = [
-  ['loop', 20],
+  ['loop', 24],
   ['N', 6],
-  ['surge', 6],
-  ['time / bound', 13],
-  ['mutating calls / N', 19],
-  ['reads / N', 10],
-  ['reads / round', 14],
-  ['CPU ms / N', 11],
-  ['most / N', 9],
-  ['least serving / N', 18],
+  ['surge', 7],
+  ['time / bound', 14],
+  ['mutating calls / N', 20],
+  ['floor', 7],
+  ['reads / N', 11],
+  ['reads / round', 15],
+  ['CPU ms / N', 12],
+  ['most counted / N', 18],
+  ['most at work / N', 18],
+  ['least serving / N', 19],
 ] as const;
 
 console.log(columns.map(([name, width]) => name.padStart(width)).join(''));
 
-function print(loop: string, surge: number, m: Measurement): void {
+function print(loop: string, surge: number, m: Measurement, fewest: number | null): void {
   const ratio = (a: number, b: number): string => (a / b).toFixed(3);
   const cells = [
     loop,
@@ -40,16 +46,18 @@ function print(loop: string, surge: number, m: Measurement): void {
     String(surge),
     ratio(m.tookMs, m.boundMs),
     ratio(m.mutations, m.replaced),
+    fewest === null ? '' : ratio(fewest, m.replaced),
     (m.reads / m.replaced).toFixed(1),
     (m.reads / m.rounds).toFixed(1),
     (m.cpuMs / m.replaced).toFixed(2),
-    ratio(m.mostInstances, m.replaced),
+    ratio(m.mostCounted, m.replaced),
+    ratio(m.mostAtWork, m.replaced),
     ratio(m.leastServing, m.replaced),
   ];
   console.log(cells.map((cell, index) => cell.padStart(columns[index]![1])).join(''));
 }
 
-async function drover(stage: Stage, surge: Allowance): Promise<void> {
+async function drover(stage: Stage, surge: Allowance, strategy: StrategySpec = rolling): Promise<void> {
   const { clock, world, account, imageId } = stage;
   const cloud = createAwsCloud({
     provider: 'simulator',
@@ -65,23 +73,36 @@ async function drover(stage: Stage, surge: Allowance): Promise<void> {
     progress: silent,
     signal: new AbortController().signal,
   };
-  const spec = { ...defaultSpec(group), surge, soakMs: 0, deadlineMs: 30 * 86_400_000 };
+  const spec = { ...defaultSpec(group), strategy, surge, soakMs: 0, deadlineMs: 30 * 86_400_000 };
   const wave = { environment: spec.environment, name: spec.wave, groups: [spec] };
   const outcome = await runWave(deps, wave, { id: imageId, name: 'next' });
   if (outcome.outcome !== 'promoted') throw new Error(`the wave failed: ${outcome.reason}`);
 }
 
-/** One at a time a thousand instances take a day and a half of virtual time, and much of an hour of ours. */
+const rolling: StrategySpec = { type: 'rolling' };
+const refreshing: StrategySpec = { type: 'instance-refresh', checkpoints: [], checkpointSoakMs: 0 };
+const tenth = { fraction: 0.1 };
+
+/** One at a time a thousand instances take a day and a half of virtual time, and a while of ours. */
 const isShort = !process.env.DROVER_BENCH_ALL;
 for (const size of [10, 100, 1000]) {
-  for (const surge of [{ instances: 1 }, { fraction: 0.1 }, { fraction: 0.25 }]) {
+  for (const surge of [{ instances: 1 }, tenth, { fraction: 0.25 }]) {
     const count = surgeOf(surge, size);
     if (size === 10 && 'fraction' in surge && count === 1) continue;
     if (isShort && size / count > 100) continue;
     const stage = await stageOf(size);
     await drover(stage, surge);
-    print('drover', count, stage.measured(count));
+    print('drover', count, stage.measured(count), fewestCalls(size, count, true));
   }
+}
+for (const size of [10, 100]) {
+  const count = surgeOf(tenth, size);
+  const unbalanced = await stageOf(size, { isBalanced: false });
+  await drover(unbalanced, tenth);
+  print('drover, no balancer', count, unbalanced.measured(count), fewestCalls(size, count, false));
+  const refreshed = await stageOf(size);
+  await drover(refreshed, tenth, refreshing);
+  print('drover, refresh', count, refreshed.measured(count), null);
 }
 for (const size of [10, 100]) {
   for (const [name, peer, surge] of [
@@ -93,6 +114,6 @@ for (const size of [10, 100]) {
   ] as const) {
     const stage = await stageOf(size);
     await peer(stage, size);
-    print(name, surge, stage.measured(surge));
+    print(name, surge, stage.measured(surge), null);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Where rollouts are measured against each other: one group of a simulated account behind a load balancer, in three
- * zones, whose next image takes a while to boot, each instance a time of its own. Counts calls, and watches
+ * Where rollouts are measured against each other: one group of a simulated account in three zones, behind a load
+ * balancer or not, whose next image takes a while to boot, each instance a time of its own. Counts calls, and watches
  * capacity by the account's own truth.
  */
 import { works } from '../../pipeline/simulator/model/behaviour.ts';
@@ -41,12 +41,14 @@ export interface Measurement {
   rounds: number;
   /** Of this process outside the account. */
   cpuMs: number;
-  mostInstances: number;
+  /** As Auto Scaling counts towards desired; and with those whose work still drains. */
+  mostCounted: number;
+  mostAtWork: number;
   leastServing: number;
   replaced: number;
 }
 
-export async function stageOf(desired: number): Promise<Stage> {
+export async function stageOf(desired: number, { isBalanced = true } = {}): Promise<Stage> {
   const clock = virtualClock();
   const startAt = clock.now();
   const world = emptyWorld({
@@ -56,7 +58,7 @@ export async function stageOf(desired: number): Promise<Stage> {
   addGroup(world, group, 'production', {
     desired,
     zones: 3,
-    load_balanced: true,
+    load_balanced: isBalanced,
     instance_type: 't3.micro',
     min: desired,
     max: 2 * desired,
@@ -67,13 +69,15 @@ export async function stageOf(desired: number): Promise<Stage> {
 
   const of = world.groups[group]!;
   let [mutations, reads, rounds, lastReadAt, insideMs] = [0, 0, 0, -1, 0];
-  let [mostInstances, leastServing] = [desired, desired];
+  let [mostCounted, mostAtWork, leastServing] = [desired, desired, desired];
   /** When each instance was first seen serving, by the account's own truth. */
   const servingSince = new Map<string, number>();
   const look = (): void => {
     const members = Object.values(of.members);
     const staying = members.filter(({ lifecycle }) => lifecycle === 'Pending' || lifecycle === 'InService');
-    mostInstances = Math.max(mostInstances, staying.length);
+    const draining = members.filter((m) => !staying.includes(m) && drains(world, of, m.instanceId)).length;
+    mostCounted = Math.max(mostCounted, staying.length);
+    mostAtWork = Math.max(mostAtWork, staying.length + draining);
     const serving = staying.filter((m) => serves(world, of, m.instanceId));
     leastServing = Math.min(leastServing, serving.length);
     for (const { instanceId } of serving) {
@@ -120,12 +124,17 @@ export async function stageOf(desired: number): Promise<Stage> {
       });
       return {
         tookMs: clock.now() - startAt,
-        boundMs: lowerBoundMs(boots, { surge, drainMs, reactionMs: world.timing.reactionMs }),
+        boundMs: lowerBoundMs(boots, {
+          surge,
+          drainMs: isBalanced ? drainMs : 0,
+          reactionMs: world.timing.reactionMs,
+        }),
         mutations,
         reads,
         rounds,
         cpuMs: (user + system) / 1000 - insideMs,
-        mostInstances,
+        mostCounted,
+        mostAtWork,
         leastServing,
         replaced: desired,
       };
@@ -146,3 +155,6 @@ const serves = (world: World, { targetGroupArns }: Group, id: string): boolean =
   const isTarget = (arn: string) => world.targetGroups[arn]!.targets[id]?.state === 'healthy';
   return instance !== undefined && works(world, instance) && targetGroupArns.every(isTarget);
 };
+
+const drains = (world: World, { targetGroupArns }: Group, id: string): boolean =>
+  targetGroupArns.some((arn) => world.targetGroups[arn]!.targets[id]?.state === 'draining');
