@@ -14,17 +14,17 @@ export interface Reporter {
 
 export function createReporter(journal: Journal, assignment: Assignment, progress: Progress): Reporter {
   const { group } = assignment.spec;
-  const lastAnswers = new Map<string, string>();
+  const lastAnswers = new Map<string, Answer>();
   let lastSizes = '';
-  let lastStates = '';
+  let lastStates: ReadonlyMap<string, string> = new Map();
 
   /** `subject` is an instance, or the group as a whole. */
   async function answered(subject: string, answer: Answer): Promise<void> {
     const { source, status, reason } = answer;
     const key = `${subject} ${source === 'gates' ? '' : source}`;
-    const text = `${status} ${reason}`;
-    if (lastAnswers.get(key) === text) return;
-    lastAnswers.set(key, text);
+    const last = lastAnswers.get(key);
+    if (last?.status === status && last.reason === reason) return;
+    lastAnswers.set(key, answer);
     await journal.append({ type: 'answer', data: { group, instance: subject, source, status, reason } });
   }
 
@@ -46,8 +46,8 @@ export function createReporter(journal: Journal, assignment: Assignment, progres
       const text = JSON.stringify(data);
       if (text !== lastSizes) await journal.append({ type: 'progress', data });
       progress.update(`${describe(sizes, assignment.goal.kind)}${remark(status, reasons[0])}`);
-      const states = snapshot.group.instances.map(stateOf).sort().join(' ');
-      const isNew = text !== lastSizes || states !== lastStates;
+      const states = new Map(snapshot.group.instances.map((one) => [one.id, stateOf(one)]));
+      const isNew = text !== lastSizes || !isSame(states, lastStates);
       lastSizes = text;
       lastStates = states;
       return isNew;
@@ -55,8 +55,12 @@ export function createReporter(journal: Journal, assignment: Assignment, progres
   };
 }
 
-const stateOf = ({ id, lifecycle, statusChecks, targets }: Snapshot['group']['instances'][number]): string =>
-  `${id}:${lifecycle}:${statusChecks}:${targets.map(({ state }) => state).join('+')}`;
+const stateOf = ({ lifecycle, statusChecks, targets }: Snapshot['group']['instances'][number]): string =>
+  `${lifecycle}:${statusChecks}:${targets.map(({ state }) => state).join('+')}`;
+
+/** In whatever order. */
+const isSame = (states: ReadonlyMap<string, string>, before: ReadonlyMap<string, string>): boolean =>
+  states.size === before.size && states.entries().every(([id, state]) => before.get(id) === state);
 
 function remark(status: Decision['status'], reason: string | undefined): string {
   if (status === 'failed') return ` — failed: ${reason}`;

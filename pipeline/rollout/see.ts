@@ -34,11 +34,10 @@ export function see(
   group: GroupObservation,
   soaked: boolean,
 ): Snapshot {
-  const answers = Object.fromEntries(
-    group.instances
-      .filter(counted)
-      .map((instance) => [instance.id, gatesOn(eyes, assignment, memory, instance)]),
-  );
+  const answers: Snapshot['answers'] = {};
+  for (const instance of group.instances) {
+    if (counted(instance)) answers[instance.id] = gatesOn(eyes, assignment, memory, instance);
+  }
   const victims = group.instances.filter(({ id }) => memory.drains[id]?.started);
   const drains = Object.fromEntries(
     victims.flatMap((instance) => {

@@ -73,16 +73,20 @@ export async function stageOf(desired: number, { isBalanced = true } = {}): Prom
   /** When each instance was first seen serving, by the account's own truth. */
   const servingSince = new Map<string, number>();
   const look = (): void => {
-    const members = Object.values(of.members);
-    const staying = members.filter(({ lifecycle }) => lifecycle === 'Pending' || lifecycle === 'InService');
-    const draining = members.filter((m) => !staying.includes(m) && drains(world, of, m.instanceId)).length;
-    mostCounted = Math.max(mostCounted, staying.length);
-    mostAtWork = Math.max(mostAtWork, staying.length + draining);
-    const serving = staying.filter((m) => serves(world, of, m.instanceId));
-    leastServing = Math.min(leastServing, serving.length);
-    for (const { instanceId } of serving) {
+    let [counted, draining, serving] = [0, 0, 0];
+    for (const { instanceId, lifecycle } of Object.values(of.members)) {
+      if (lifecycle !== 'Pending' && lifecycle !== 'InService') {
+        if (drains(world, of, instanceId)) draining += 1;
+        continue;
+      }
+      counted += 1;
+      if (!serves(world, of, instanceId)) continue;
+      serving += 1;
       if (!servingSince.has(instanceId)) servingSince.set(instanceId, world.now);
     }
+    mostCounted = Math.max(mostCounted, counted);
+    mostAtWork = Math.max(mostAtWork, counted + draining);
+    leastServing = Math.min(leastServing, serving);
   };
   const simulator = createSimulator({ world, clock, observe: look });
   const account: Stage['account'] = {

@@ -49,7 +49,7 @@ export function expectedInMs(assignment: Assignment, { group, now }: Snapshot, m
   return [...boots, ...drains].reduce(
     (soonest, [kind, ageMs]) => {
       const lateMs = ageMs - (memory.quickest[kind] ?? 0) * (1 - earlier);
-      return Math.min(soonest, lateMs < 0 ? -lateMs : lateMs * lateness);
+      return Math.min(soonest, lateMs < 0 ? -lateMs : ageMs * lateness);
     },
     gatheredInMs(memory, now),
   );

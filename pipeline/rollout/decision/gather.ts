@@ -2,7 +2,7 @@
  * Whether victims that might be drained now wait a moment for others, to be drained and terminated by the same calls:
  * one names up to a hundred. Pure.
  *
- * That may cost a fiftieth of the time a replacement takes. Only the last victims, which go without being replaced, wait
+ * That may cost three hundredths of the time a replacement takes. Only the last victims, which go without being replaced, wait
  * for one another until all of them can go: nothing ends sooner because some of them begin sooner, as long as every
  * drain takes the same time. A rollback hurries: there nobody waits.
  */
@@ -10,7 +10,7 @@ import type { Assignment, Memory } from '../state.ts';
 import type { View } from './view.ts';
 
 /** Of the quickest replacement here so far. */
-const share = 0.02;
+const share = 0.03;
 
 const patienceMs = ({ quickest }: Memory): number =>
   share * Object.values(quickest).reduce((sum, ms) => sum + ms, 0);

@@ -23,13 +23,13 @@ const rolling = assignment({ surge: { instances: 4 } });
 const decideOn = (seen: typeof midway, { memory, ...given }: Given = {}, task = rolling) =>
   decideWith(task, seen, { wanted: 20, ...given, memory: { quickest, ...memory } });
 
-test('who could go waits a fiftieth of a replacement for others', () => {
+test('who could go waits three hundredths of a replacement for others', () => {
   const first = decideOn(midway, { now: 500_000 });
   expect(chosen(first)).toEqual([]);
   expect(first.memory.gatheringSince).toBe(500_000);
   const memory = { gatheringSince: 500_000 };
-  expect(chosen(decideOn(midway, { now: 501_999, memory }))).toEqual([]);
-  const last = decideOn(midway, { now: 502_000, memory });
+  expect(chosen(decideOn(midway, { now: 502_999, memory }))).toEqual([]);
+  const last = decideOn(midway, { now: 503_000, memory });
   expect(chosen(last)).toHaveLength(2);
   expect(last.memory.gatheringSince).toBeNull();
 });
