@@ -32,8 +32,8 @@ export function gather(
   return waits ? { count: 0, gatheringSince: since } : { count: able, gatheringSince: null };
 }
 
-/** Milliseconds until those that wait go at the latest; infinite when none does. */
-export const gatheredInMs = (memory: Memory, now: number): number =>
-  memory.gatheringSince === null
-    ? Number.POSITIVE_INFINITY
-    : Math.max(0, memory.gatheringSince + patienceMs(memory) - now);
+/** Milliseconds until those that wait have waited long enough; infinite when they wait for an event, or nobody waits. */
+export function gatheredInMs(memory: Memory, now: number): number {
+  const leftMs = (memory.gatheringSince ?? -Infinity) + patienceMs(memory) - now;
+  return leftMs > 0 ? leftMs : Number.POSITIVE_INFINITY;
+}
