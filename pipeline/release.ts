@@ -129,7 +129,10 @@ export async function overridePolicy(around: Surroundings, release: string, poli
 export async function rollbackRelease(around: Surroundings, release: string): Promise<void> {
   await continueRelease(around, release, groupsFor('rollout'), async (context) => {
     const { recovery } = stateOf(context);
-    if (!recovery) return undo(context, context.reason);
+    if (!recovery) {
+      await undo(context, context.reason);
+      return;
+    }
     throw new Refused(
       'invalid',
       `release ${release} is the recovery of ${recovery.group}: it has nothing to go back to`,
@@ -193,8 +196,7 @@ async function guarded(context: ReleaseContext, work: () => Promise<void>): Prom
     const touched = touchedGroups(context).length > 0;
     const reason = reasonOf(error);
     if (error instanceof Failed && touched) {
-      await undo(context, reason);
-      throw rolledBack(release, reason);
+      throw rolledBack(release, reason, await undo(context, reason));
     }
     // Stuck on the way forward: the cause may go away, and then either command works.
     if (error instanceof Stuck) throw error;
@@ -211,15 +213,18 @@ async function guarded(context: ReleaseContext, work: () => Promise<void>): Prom
   }
 }
 
-async function undo(context: ReleaseContext, reason: string): Promise<void> {
+/** @returns what is not in every respect as it was */
+async function undo(context: ReleaseContext, reason: string): Promise<string[]> {
+  let exceptions: string[];
   try {
-    await rollback(context, reason);
+    exceptions = await rollback(context, reason);
   } catch (error) {
     if (context.signal.aborted || error instanceof Interrupted) throw await interrupted(context, error);
     if (error instanceof Stuck) await close(context, 'stuck', reasonOf(error));
     throw error;
   }
-  await close(context, 'rolled-back', reason);
+  await close(context, 'rolled-back', [reason, ...exceptions].join('; '));
+  return exceptions;
 }
 
 async function interrupted(context: ReleaseContext, error: unknown): Promise<Interrupted> {

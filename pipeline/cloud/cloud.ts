@@ -157,8 +157,8 @@ export interface AlarmObservation {
 }
 
 export interface GroupChange {
-  /** Pins the group to this numbered version of its own template. */
-  templateVersion?: number;
+  /** Pins the group to this numbered version of its own template, or lets it follow '$Latest' or '$Default'. */
+  templateVersion?: number | string;
   desired?: number;
   /**
    * Guards `desired`: unless desired still reads this value (or already the new one) nothing is changed and the

@@ -4,7 +4,7 @@
  * (rollback.ts). A wave that was begun by another process is simply gone on with.
  */
 import { CloudError, type GroupObservation } from '../cloud/cloud.ts';
-import type { GroupBaseline, JournalRecord } from '../journal/records.ts';
+import type { JournalRecord } from '../journal/records.ts';
 import { baselineOf, missingGroup } from './baseline.ts';
 import { refusalLimit } from './decision/failure.ts';
 import { requireHook } from './decision/handover.ts';
@@ -14,6 +14,7 @@ import { drive, type Ending, type RolloutDeps, rest } from './drive.ts';
 import { withSteps } from './group-steps.ts';
 import { firstPace, nextPace } from './pace.ts';
 import { recalled } from './recall.ts';
+import { remainderOf } from './remainder.ts';
 import type { WaveSpec } from './spec.ts';
 import type { Assignment } from './state.ts';
 import { refuseForeign } from './tags.ts';
@@ -100,7 +101,7 @@ async function rolled(
       release: deps.journal.release,
       spec,
       baseline,
-      goal: { kind: 'replace', version, abandoned: null },
+      goal: { kind: 'replace', version, abandoned: null, follows: null },
     }));
   } catch (error) {
     if (!(error instanceof CloudError)) throw error;
@@ -125,8 +126,7 @@ async function rolled(
       return { outcome: 'failed', reason, groups: failed.map(({ group }) => group) };
     }
     for (const ending of endings) {
-      const { baseline, goal } = assignments[titles.indexOf(ending.group)]!;
-      await recordFinish(deps, ending, baseline, goal.version, image.name);
+      await recordFinish(deps, ending, assignments[titles.indexOf(ending.group)]!, image.name);
     }
     return { outcome: 'promoted' };
   });
@@ -152,10 +152,12 @@ async function patientlyPrepared(
 async function recordFinish(
   { cloud, journal }: RolloutDeps,
   { group, after }: Ending,
-  baseline: GroupBaseline,
-  version: number,
+  assignment: Assignment,
   imageName: string,
 ): Promise<void> {
+  const { baseline, goal } = assignment;
+  const { version } = goal;
+  const remainder = after && remainderOf(assignment, after);
   const isUnchanged =
     baseline.templateVersion === String(version) &&
     baseline.instances.every((instance) => instance.version === version);
@@ -164,7 +166,11 @@ async function recordFinish(
     data: {
       group,
       outcome: isUnchanged ? 'unchanged' : 'promoted',
-      reason: isUnchanged ? `ran ${imageName} already` : `every instance runs ${imageName}`,
+      reason: isUnchanged
+        ? `ran ${imageName} already`
+        : remainder
+          ? `runs ${imageName}; ${remainder}`
+          : `every instance runs ${imageName}`,
       after: after && (await baselineOf(cloud, after)),
     },
   });

@@ -18,6 +18,7 @@ import { withSteps } from './group-steps.ts';
 import type { Restoration } from './restoration.ts';
 import type { GroupSpec } from './spec.ts';
 import type { Assignment, Memory } from './state.ts';
+import { followedAgain } from './way-back.ts';
 
 export interface Recovery {
   /** In service or on their way there, by the template version they were launched from. */
@@ -144,20 +145,19 @@ async function settled(
   restoration: Restoration,
   found: GroupBaseline,
 ): Promise<string | null> {
-  const { version, abandoned, owed, drained, surplus } = restoration;
+  const { version, abandoned, follows, owed, drained, surplus } = restoration;
+  const previous = { ...found, templateVersion: follows ?? String(version), resolvedVersion: version };
   const assignment: Assignment = {
     release: deps.journal.release,
     spec,
     baseline: {
-      ...found,
-      templateVersion: String(version),
-      resolvedVersion: version,
+      ...previous,
       // What is too many is taken from the release's own instances as long as there are any.
       instances: found.instances.filter(
         (instance) => instance.version === version || instance.version !== abandoned,
       ),
     },
-    goal: { kind: 'return', version, abandoned: null },
+    goal: { kind: 'return', version, abandoned: null, follows: await followedAgain(deps.cloud, previous) },
   };
   const now = deps.clock.now();
   // The surplus is drained from the beginning; the others get everything back that a drain may have taken.

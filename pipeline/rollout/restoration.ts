@@ -19,6 +19,8 @@ export interface Restoration {
   /** The numbered template version the group will be pinned to, and whether it has to be set. */
   version: number;
   isPinned: boolean;
+  /** What it followed before the release, and is to follow again if that means `version`; null when it had a number. */
+  follows: string | null;
   /** The release's instance refresh, still under way; null when there is none. */
   refresh: string | null;
   /** What the engine would remember, had it the journal. */
@@ -52,11 +54,16 @@ export function restorationOf(group: GroupObservation, drain: readonly DrainSpec
   const unmarked = others.filter((spec) => !drainOf(spec).marksItself).map(({ type }) => type);
 
   const { refresh } = group;
-  const isGoingOn = refresh && refresh.version === marks.version && underWay.has(refresh.status);
+  // Marks that name one version were set when there was no other yet.
+  const isMoved = marks.version !== marks.previousVersion;
+  const isGoingOn = isMoved && refresh && refresh.version === marks.version && underWay.has(refresh.status);
+  const isPinned = [String(version), marks.follows].includes(group.template!.version);
+  const follows = version === marks.previousVersion ? marks.follows : null;
 
   const undone = [
     isGoingOn && `instance refresh ${refresh.id} (${refresh.percent} %): cancelled`,
-    version !== Number(group.template!.version) && `template version ${group.template!.version} → ${version}`,
+    !isPinned && `template version ${group.template!.version} → ${version}`,
+    follows !== null && `follows ${follows} again, if that means version ${version}`,
     surplus > 0 && `desired ${group.desired} → ${wanted}: ${surplus} drained and terminated`,
     max !== null && `MaxSize ${group.max} → ${max}`,
     suspended.length > 0 && `resumed: ${suspended.join(', ')}`,
@@ -82,7 +89,8 @@ export function restorationOf(group: GroupObservation, drain: readonly DrainSpec
     release: marks.release,
     abandoned: marks.version,
     version,
-    isPinned: version === Number(group.template!.version),
+    isPinned,
+    follows,
     refresh: isGoingOn ? refresh.id : null,
     owed: {
       wanted,
@@ -101,6 +109,7 @@ export function restorationOf(group: GroupObservation, drain: readonly DrainSpec
 
 /** The engine's own version gives way to the one before it; anybody else's stays. */
 function versionOf({ name, template }: GroupObservation, marks: Marks): number {
+  if (marks.follows !== null && template?.version === marks.follows) return marks.previousVersion;
   const present = Number(template?.version);
   if (!Number.isInteger(present)) {
     throw new Refused(

@@ -16,6 +16,11 @@ export interface Goal {
   version: number;
   /** The version a return leaves behind; null when the release never got as far as making one. */
   abandoned: number | null;
+  /**
+   * '$Latest' or '$Default', where a return is to end with the group following that again (way-back.ts); null when it
+   * stays pinned.
+   */
+  follows: string | null;
 }
 
 /** One group's task: constant while it runs. */

@@ -5,6 +5,7 @@
  */
 import type { GroupObservation } from '../cloud/cloud.ts';
 import { Refused } from '../errors.ts';
+import type { GroupBaseline } from '../journal/records.ts';
 import type { Action } from './state.ts';
 
 export interface Marks {
@@ -13,6 +14,8 @@ export interface Marks {
   version: number;
   /** The numbered template version to go back to. */
   previousVersion: number;
+  /** What the group followed, '$Latest' or '$Default', when it had no number of its own. */
+  follows: string | null;
   /** Desired without the engine's raise, and the most it was raised by. */
   wanted: number;
   raise: number;
@@ -27,6 +30,7 @@ const keys = {
   release: 'drover:release',
   version: 'drover:version',
   previousVersion: 'drover:previous-version',
+  follows: 'drover:follows',
   wanted: 'drover:desired',
   raise: 'drover:raise',
   max: 'drover:max',
@@ -36,6 +40,10 @@ const keys = {
 
 export const markKeys: readonly string[] = Object.values(keys);
 
+/** '$Latest' or '$Default', where the group followed that; null when it was pinned to a number. */
+export const followedIn = ({ templateVersion }: Pick<GroupBaseline, 'templateVersion'>): string | null =>
+  templateVersion.startsWith('$') ? templateVersion : null;
+
 /** A tag's value holds 256 characters; MaxSize only ever grows, so the latest are the ones it may have. */
 const raisesKept = 40;
 
@@ -44,6 +52,7 @@ const tagsOf = (marks: Marks): Record<string, string> => ({
   [keys.release]: marks.release,
   [keys.version]: String(marks.version),
   [keys.previousVersion]: String(marks.previousVersion),
+  [keys.follows]: marks.follows ?? '-',
   [keys.wanted]: String(marks.wanted),
   [keys.raise]: String(marks.raise),
   [keys.max]: marks.max === null ? '-' : String(marks.max),
@@ -52,7 +61,10 @@ const tagsOf = (marks: Marks): Record<string, string> => ({
 });
 
 /** Sets the marks before the first change they tell of; nothing where they stand already. */
-export function marking({ tags }: Pick<GroupObservation, 'tags'>, marks: Marks): Action[] {
+export function marking(
+  { tags }: Pick<GroupObservation, 'tags'>,
+  marks: Marks,
+): Extract<Action, { type: 'tag' }>[] {
   const wanted = tagsOf(marks);
   if (Object.entries(wanted).every(([key, value]) => tags[key] === value)) return [];
   return [{ type: 'tag', tags: wanted, why: 'what is about to change can be undone from the tags alone' }];
@@ -74,10 +86,12 @@ export function marksOf({ name, tags }: Pick<GroupObservation, 'name' | 'tags'>)
   const list = (value: string): string[] => (value === '-' ? [] : value.split(' '));
   const number = (key: string): number => Number(read(key, /^\d+$/));
   const max = read(keys.max, /^(\d+|-)$/);
+  const follows = read(keys.follows, /^(\$Latest|\$Default|-)$/);
   const marks: Marks = {
     release: read(keys.release, /./),
     version: number(keys.version),
     previousVersion: number(keys.previousVersion),
+    follows: follows === '-' ? null : follows,
     wanted: number(keys.wanted),
     raise: number(keys.raise),
     max: max === '-' ? null : Number(max),

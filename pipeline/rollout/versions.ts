@@ -10,7 +10,7 @@ import { nextKey, recorded } from './act.ts';
 import { baselineOf, journaledBaseline } from './baseline.ts';
 import type { RolloutDeps } from './drive.ts';
 import type { GroupSpec, WaveSpec } from './spec.ts';
-import { refuseForeign } from './tags.ts';
+import { followedIn, marking, refuseForeign } from './tags.ts';
 
 export interface PreparedGroup {
   spec: GroupSpec;
@@ -78,7 +78,25 @@ async function pinFollowers(
   );
   for (const group of followers) refuseForeign(group, journal.release);
   for (const group of followers) {
-    const { resolvedVersion, templateVersion } = await baselineFirst(deps, group);
+    const baseline = await baselineFirst(deps, group);
+    const { resolvedVersion, templateVersion } = baseline;
+    // Marked first: from the pin on, only the marks and the journal know what the group followed.
+    const marks = marking(group, {
+      release: journal.release,
+      version: resolvedVersion,
+      previousVersion: resolvedVersion,
+      follows: followedIn(baseline),
+      wanted: group.desired,
+      raise: 0,
+      max: null,
+      maxRaised: [],
+      suspended: [],
+    });
+    for (const { tags, why } of marks) {
+      const key = nextKey(journal, group.name, 'tag');
+      const intent = { key, group: group.name, action: 'tag', arguments: { tags }, why };
+      await recorded(deps, intent, () => cloud.setGroupTags(group.name, tags));
+    }
     await recorded(
       deps,
       {

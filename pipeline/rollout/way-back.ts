@@ -4,7 +4,20 @@
  * replace an instance that dies.
  */
 import type { Cloud, GroupObservation } from '../cloud/cloud.ts';
+import type { GroupBaseline } from '../journal/records.ts';
 import type { Assignment } from './state.ts';
+import { followedIn } from './tags.ts';
+
+/**
+ * What the group is to follow again: what it followed, if that still means the version it had. $Latest means the
+ * release's own version as soon as there is one, so then the group stays pinned.
+ */
+export async function followedAgain(cloud: Cloud, baseline: GroupBaseline): Promise<string | null> {
+  const follows = followedIn(baseline);
+  if (follows === null) return null;
+  const meant = await cloud.templateImage(baseline.templateId, follows);
+  return meant?.version === baseline.resolvedVersion ? follows : null;
+}
 
 /** Why it cannot go back, with what would help; null when it can, or when there is nothing to put back. */
 export async function obstacleOf(

@@ -7,8 +7,8 @@ import { planWaves } from '../fleet/waves.ts';
 import { rollbackGroups } from '../rollout/rollback.ts';
 import { type ReleaseContext, stateOf } from './context.ts';
 
-/** @throws Stuck when a group could not be put back. */
-export async function rollback(context: ReleaseContext, reason: string): Promise<void> {
+/** @returns a sentence per group that is not in every respect as it was. @throws Stuck when a group could not be put back. */
+export async function rollback(context: ReleaseContext, reason: string): Promise<string[]> {
   const touched = touchedGroups(context);
   if (touched.length === 0) {
     throw new Refused(
@@ -21,9 +21,11 @@ export async function rollback(context: ReleaseContext, reason: string): Promise
     .flatMap((environment) => planWaves({ ...context, emergency: true }, environment))
     .flatMap((wave) => wave.groups)
     .filter((group) => touched.includes(group.group));
-  await context.progress.step(`rollback of ${groups.map((g) => g.group).join(', ')}`, (progress) =>
-    rollbackGroups({ ...context, progress }, { groups, reason, actor: context.actor }),
+  const { exceptions } = await context.progress.step(
+    `rollback of ${groups.map((g) => g.group).join(', ')}`,
+    (progress) => rollbackGroups({ ...context, progress }, { groups, reason, actor: context.actor }),
   );
+  return exceptions;
 }
 
 /** Groups with a baseline: the engine writes one before it changes anything. */
@@ -33,9 +35,11 @@ export const touchedGroups = (context: Pick<ReleaseContext, 'journal'>): string[
     .map((group) => group.group);
 
 /** What a release that was undone ends with. */
-export const rolledBack = (release: string, reason: string): Failed =>
+export const rolledBack = (release: string, reason: string, exceptions: readonly string[]): Failed =>
   new Failed(
     'rolledBack',
-    `${reason}; every group is back on its previous version`,
-    `See \`drover status ${release}\`; the fleet needs nothing from you.`,
+    [`${reason}; every group is back on its previous version`, ...exceptions].join('; '),
+    exceptions.length > 0
+      ? `See \`drover status ${release}\`.`
+      : `See \`drover status ${release}\`; the fleet needs nothing from you.`,
   );

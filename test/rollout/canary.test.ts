@@ -66,7 +66,10 @@ describe('one decision', () => {
   });
 
   test('a return knows no canary', () => {
-    const back = { ...two({ surge: of(3) }), goal: { kind: 'return' as const, version: 1, abandoned: 2 } };
+    const back = {
+      ...two({ surge: of(3) }),
+      goal: { kind: 'return' as const, version: 1, abandoned: 2, follows: null },
+    };
     const seen = group([...previous(1), ...target(4)], {
       template: { id: 'lt-1', name: 'web', version: '1' },
     });

@@ -77,7 +77,7 @@ export const assignment = (spec: Partial<GroupSpec> = {}, changes: Partial<Assig
     suspendedProcesses: [],
     instances: [],
   },
-  goal: { kind: 'replace', version: 2, abandoned: null },
+  goal: { kind: 'replace', version: 2, abandoned: null, follows: null },
   ...changes,
 });
 

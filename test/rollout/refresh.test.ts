@@ -184,7 +184,7 @@ test('a refresh that is never done cancelling ends the return at its deadline', 
   const seen = group(previous(2), { refresh, template: { id: 'lt-1', name: 'web', version: '1' } });
   const task = {
     ...assignment({ deadlineMs: 600_000 }),
-    goal: { kind: 'return' as const, version: 1, abandoned: 2 },
+    goal: { kind: 'return' as const, version: 1, abandoned: 2, follows: null },
   };
   const at = (now: number) => {
     const answered = { answers: {}, drains: {}, handovers: {}, soaked: false };

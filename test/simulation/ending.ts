@@ -121,7 +121,10 @@ function judgeGroup({ scenario, world, before, end, wanted }: End, name: string)
   }
   const isMeddled = happened.some(({ kind }) => kind === 'template');
   const { version } = templateOf(group);
-  if (!/^\d+$/.test(version) && !isMeddled) found.push(`${name}: is left on ${version}`);
+  // What meant the previous version all along may be followed again.
+  const drawn = scenario.groups.find((_, index) => nameOf(index) === name)!.version;
+  const isBack = end.outcome === 'rolled back' && version === drawn;
+  if (!/^\d+$/.test(version) && !isMeddled && !isBack) found.push(`${name}: is left on ${version}`);
   const members = Object.values(group.members);
   const staying = members.filter(counts);
   // Auto Scaling does not scale in what is protected: with nothing else left, the group stays above its desired.

@@ -115,8 +115,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'leaves its marks behind',
     file: 'rollout/decision/decide.ts',
-    find: 'if (!memory.owed.tagged) return',
-    replace: 'if (memory.owed.tagged || true) return',
+    find: 'if (owed.tagged) {',
+    replace: 'if (owed.tagged && false) {',
   },
   // What others want, and what reads may be trusted with.
   {

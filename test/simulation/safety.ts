@@ -190,7 +190,7 @@ export function createSafety(
       violated(name, `MaxSize set to ${max} below desired ${group.desired}`);
     }
     const { id } = templateOf(group);
-    if (templateVersion !== undefined && !world.templates[id]!.versions[templateVersion]) {
+    if (typeof templateVersion === 'number' && !world.templates[id]!.versions[templateVersion]) {
       violated(name, `pinned to version ${templateVersion}, which does not exist`);
     }
   }

@@ -3,9 +3,9 @@
  * above desired and MaxSize, and AZRebalance, which would launch and terminate by itself to even out the zones that a
  * rollout makes uneven all the time. Pure.
  */
-import type { GroupChange } from '../../cloud/cloud.ts';
+import type { GroupChange, GroupObservation } from '../../cloud/cloud.ts';
 import type { Action, Assignment, Memory, Snapshot } from '../state.ts';
-import { marking } from '../tags.ts';
+import { followedIn, marking } from '../tags.ts';
 import { isPaused } from './pause.ts';
 import { desiredGoal, isSettled, type View } from './view.ts';
 import { movesToEven } from './zones.ts';
@@ -23,20 +23,25 @@ export function changeFor(
   if (isPaused(memory)) return {};
   const raised = Math.max(view.desired, desiredGoal(view, view.active + moves));
   return {
-    ...(group.template?.version !== String(goal.version) && { templateVersion: goal.version }),
+    ...(!isLaunchedFrom(goal, group) && { templateVersion: goal.version }),
     ...(raised > view.desired && { desired: raised, ifDesired: view.desired }),
     ...(raised > group.max && { max: raised }),
   };
 }
 
+const isLaunchedFrom = ({ version, follows }: Assignment['goal'], { template }: GroupObservation): boolean =>
+  template?.version === String(version) || (follows !== null && template?.version === follows);
+
 /** Marks the group, suspends what would interfere, and makes the change, in this order. */
 export function setUp(
   { release, baseline, goal }: Assignment,
   { group }: Snapshot,
-  { owed }: Memory,
+  memory: Memory,
   view: View,
   change: GroupChange,
 ): Action[] {
+  if (isPaused(memory)) return [];
+  const { owed } = memory;
   const suspend =
     view.active > 0 && group.zones.length > 1 && !group.suspendedProcesses.includes(rebalance)
       ? [rebalance]
@@ -46,10 +51,11 @@ export function setUp(
 
   const desired = change.desired ?? view.desired;
   const max = owed.max?.from ?? (change.max !== undefined ? group.max : null);
-  const actions = marking(group, {
+  const actions: Action[] = marking(group, {
     release,
     version: goal.abandoned ?? goal.version,
     previousVersion: baseline.resolvedVersion,
+    follows: followedIn(baseline),
     wanted: view.wanted,
     raise: Math.max(desired - view.wanted, Number(group.tags['drover:raise'] ?? 0)),
     max,

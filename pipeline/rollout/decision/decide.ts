@@ -91,10 +91,38 @@ function conclude(
   if (!complete) return { actions, memory, status: 'rolling', reasons, sizes };
   const replaced = { ...memory, replacedAt: memory.replacedAt ?? snapshot.now };
   if (!snapshot.soaked) return { actions, memory: replaced, status: 'replaced', reasons, sizes };
-  if (!memory.owed.tagged) return { actions, memory: replaced, status: 'finished', reasons, sizes };
-  const keys = markKeys.filter((key) => snapshot.group.tags[key] !== undefined);
-  const untag: Action = { type: 'untag', keys, why: 'nothing of the release is left on the group' };
-  return { actions: [untag], memory: replaced, status: 'replaced', reasons, sizes };
+  const last = lastActions(assignment, snapshot, replaced, view);
+  return {
+    actions: last,
+    memory: replaced,
+    status: last.length > 0 ? 'replaced' : 'finished',
+    reasons,
+    sizes,
+  };
+}
+
+/** What ends the release's stay: the marks go last, because they say what is still to be done. */
+function lastActions(
+  { goal, baseline }: Assignment,
+  { group }: Snapshot,
+  { owed }: Memory,
+  view: View,
+): Action[] {
+  const actions: Action[] = [];
+  if (goal.follows !== null && group.template?.version !== goal.follows) {
+    actions.push({
+      type: 'update',
+      change: { templateVersion: goal.follows },
+      wanted: view.wanted,
+      maxFrom: null,
+      why: `it followed ${goal.follows}, which means version ${baseline.resolvedVersion}`,
+    });
+  }
+  if (owed.tagged) {
+    const keys = markKeys.filter((key) => group.tags[key] !== undefined);
+    actions.push({ type: 'untag', keys, why: 'nothing of the release is left on the group' });
+  }
+  return actions;
 }
 
 function failed(assignment: Assignment, memory: Memory, view: View, reason: string): Decision {

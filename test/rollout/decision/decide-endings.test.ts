@@ -256,7 +256,7 @@ describe('a return', () => {
   const back = assignment(
     {},
     {
-      goal: { kind: 'return', version: 1, abandoned: 2 },
+      goal: { kind: 'return', version: 1, abandoned: 2, follows: null },
       baseline: {
         ...assignment().baseline,
         instances: [{ id: 'i-old1', version: 1, zone: 'a', lifecycle: 'InService', healthy: true }],

@@ -40,6 +40,7 @@ describe('before anything is replaced', () => {
       'drover:release': 'r-1',
       'drover:version': '2',
       'drover:previous-version': '1',
+      'drover:follows': '-',
       'drover:desired': '4',
       'drover:raise': '1',
       'drover:max': '4',

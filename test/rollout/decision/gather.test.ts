@@ -46,7 +46,7 @@ test('nobody waits when no replacement is on its way', () => {
 test('nobody waits in a rollback', () => {
   const back = assignment(
     { surge: { instances: 4 } },
-    { goal: { kind: 'return', version: 2, abandoned: 1 } },
+    { goal: { kind: 'return', version: 2, abandoned: 1, follows: null } },
   );
   expect(chosen(decideOn(midway, {}, back))).toHaveLength(2);
 });
