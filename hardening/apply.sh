@@ -33,6 +33,14 @@ while read -r group; do
   groupadd --system "$group"
 done <"$here/groups"
 
+# shells: ACCOUNT SHELL
+while read -r account shell; do
+  is=$(grep "^$account:" /etc/passwd) || continue
+  [ "${is##*:}" = "$shell" ] && continue
+  say "shell of $account"
+  usermod -s "$shell" "$account"
+done <"$here/shells"
+
 # files: MODE PATH, the file itself is tree/PATH. A mode is only given to a file that is new or has changed: below it
 # may be lowered further.
 while read -r mode path; do

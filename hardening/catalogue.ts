@@ -26,7 +26,17 @@ export const rowSchema = z.strictObject({
 });
 export type Row = z.output<typeof rowSchema>;
 
-export const catalogueSchema = z.strictObject({ version: z.literal(1), rows: z.array(rowSchema) });
+/** Rules that a distribution holds by itself, or that are about something it does not have. */
+const asItComesSchema = z.strictObject({ only: rowSchema.shape.only, rules: z.array(ruleName).min(1) });
+export type AsItComes = z.output<typeof asItComesSchema>;
+
+export const catalogueSchema = z.strictObject({
+  version: z.literal(1),
+  rows: z.array(rowSchema).default([]),
+  as_it_comes: z.array(asItComesSchema).default([]).meta({
+    description: 'rules the distribution holds by itself: nothing is done, the scan holds it to that',
+  }),
+});
 
 /** A row that applies, with everything put in; this is what the release's record keeps. */
 export interface AppliedRow {
@@ -106,6 +116,26 @@ export function chooseRows(
     });
   }
   return { rows, faults };
+}
+
+/** Of the rules a distribution is said to hold by itself those that are meant for this one. */
+export function chooseAsItComes(
+  sources: readonly { file: string; as_it_comes: readonly AsItComes[] }[],
+  { distribution, isKnown }: { distribution: Distribution; isKnown: (rule: string) => boolean },
+): { rules: Set<string>; faults: RowFault[] } {
+  const found = new Set<string>();
+  const faults: RowFault[] = [];
+  for (const { file, as_it_comes } of sources) {
+    as_it_comes.forEach(({ only, rules }, index) => {
+      if (only && !only.includes(distribution)) return;
+      rules.forEach((rule, ruleIndex) => {
+        const path = ['as_it_comes', index, 'rules', ruleIndex];
+        if (!isKnown(rule)) faults.push({ file, path, message: `the content has no rule '${rule}'` });
+        found.add(rule);
+      });
+    });
+  }
+  return { rules: found, faults };
 }
 
 function filledIn(

@@ -19,7 +19,7 @@ export function refuse(profile: Profile, faults: readonly RowFault[]): void {
   const { catalogueRead, overlaysRead } = profile;
   const files = [
     { ...profile, schema: profileSchema },
-    ...(catalogueRead ? [{ ...catalogueRead, schema: catalogueSchema }] : []),
+    ...catalogueRead.map((it) => ({ ...it, schema: catalogueSchema })),
     ...overlaysRead.map((it) => ({ ...it, schema: overlaySchema })),
   ];
   for (const { file, text, schema } of files) {

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseYaml, readText } from '../pipeline/config/load.ts';
 import { distributions } from '../pipeline/image.ts';
-import { catalogueSchema, type Row, rowSchema, ruleName } from './catalogue.ts';
+import { type AsItComes, catalogueSchema, type Row, rowSchema, ruleName } from './catalogue.ts';
 
 const reason = z.string().min(10, 'say why, so that an auditor understands it');
 const day = z.string().regex(/^\d{4}-\d\d-\d\d$/, "write a date as '2027-03-31'");
@@ -59,10 +59,9 @@ export const profileSchema = z.strictObject({
       .meta({ description: 'pins the data stream' }),
   }),
   profile: ruleName,
-  catalogue: z
-    .string()
-    .optional()
-    .meta({ description: 'file, relative to this one; without it only the content fixes' }),
+  catalogue: z.array(name).default([]).meta({
+    description: 'files of catalogue/ beside this one, without .yaml; without any only the content fixes',
+  }),
   overlays: z
     .array(name)
     .default([])
@@ -90,7 +89,7 @@ export interface Overlay extends Read, z.output<typeof overlaySchema> {
   name: string;
 }
 export interface Profile extends Read, ProfileData {
-  catalogueRead: (Read & { rows: Row[] }) | null;
+  catalogueRead: (Read & { rows: Row[]; as_it_comes: AsItComes[] })[];
   overlaysRead: Overlay[];
 }
 
@@ -105,15 +104,14 @@ export function loadProfile(file: string): Profile {
     const found = resolve(dirname(file), path);
     return { file: found, text: readText(found, `Correct what ${file} names, or add the file.`) };
   };
-  const catalogue = data.catalogue === undefined ? null : beside(data.catalogue);
   return {
     ...data,
     file,
     text,
-    catalogueRead: catalogue && {
-      ...catalogue,
-      ...parseYaml(catalogue.text, catalogue.file, catalogueSchema),
-    },
+    catalogueRead: data.catalogue.map((name) => {
+      const read = beside(join('catalogue', `${name}.yaml`));
+      return { ...read, ...parseYaml(read.text, read.file, catalogueSchema) };
+    }),
     overlaysRead: data.overlays.map((overlay) => {
       const read = beside(join('overlays', `${overlay}.yaml`));
       return { ...read, ...parseYaml(read.text, read.file, overlaySchema), name: overlay };

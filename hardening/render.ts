@@ -8,7 +8,16 @@ import type { Change } from './kinds/kind.ts';
 
 /** Writes `directory`, which must not exist. Equal changes give equal bytes. */
 export async function renderHardening(directory: string, changes: readonly Change[]): Promise<void> {
-  const lists = { packages: '', files: '', absent: '', modes: '', groups: '', mounts: '', units: '' };
+  const lists = {
+    packages: '',
+    files: '',
+    absent: '',
+    modes: '',
+    groups: '',
+    shells: '',
+    mounts: '',
+    units: '',
+  };
   for (const change of changes) {
     switch (change.do) {
       case 'file': {
@@ -31,6 +40,9 @@ export async function renderHardening(directory: string, changes: readonly Chang
         break;
       case 'group':
         lists.groups += `${change.name}\n`;
+        break;
+      case 'shell':
+        lists.shells += `${change.name} ${change.shell}\n`;
         break;
       case 'mount':
         lists.mounts += `${change.line}\n`;

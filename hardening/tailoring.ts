@@ -5,7 +5,7 @@
  */
 import { Refused } from '../pipeline/errors.ts';
 import { type Benchmark, prefix, readBenchmark } from './benchmark.ts';
-import { type AppliedRow, chooseRows, type RowSource } from './catalogue.ts';
+import { type AppliedRow, chooseAsItComes, chooseRows, type RowSource } from './catalogue.ts';
 import { nameFaults, overlayFaults, refuse, waiverFaults } from './faults.ts';
 import type { Departures, Profile, Waiver } from './profile.ts';
 
@@ -14,9 +14,13 @@ export interface Tailoring {
   xml: string;
   /** Full XCCDF id of the profile to audit with: every selected rule, waived ones included. */
   profileId: string;
-  /** The same without the rules that are waived or that a row answers: what the content's own fixes remediate. */
+  /** What the content's own fixes remediate on a base somebody else made: neither waived nor answered by a row. */
   remediationProfileId: string;
-  /** Full XCCDF id of the content's profile that both extend. */
+  /** The same on a base disk of ours: nor held by the distribution as it comes. */
+  remainderProfileId: string;
+  /** The rules of the remainder. */
+  remainder: string[];
+  /** Full XCCDF id of the content's profile that all of them extend. */
   baseProfileId: string;
   waivers: Waiver[];
   /** What the catalogue, the overlays and the role put into the image. */
@@ -29,6 +33,8 @@ export interface Meaning {
   /** Every value of the content, as the profile and its departures choose it. */
   values: ReadonlyMap<string, string>;
   rows: AppliedRow[];
+  /** Selected rules that the distribution is said to hold as it comes. */
+  asItComes: ReadonlySet<string>;
   tailoring: Tailoring;
 }
 
@@ -88,21 +94,31 @@ export function meaningOf(
     );
   };
   const waived = new Set(profile.waivers.map(({ rule }) => rule));
-  const { rows, faults } = chooseRows(sourcesOf(profile, role, extra), {
+  const context = {
     distribution: profile.content.distribution,
-    isKnown: (rule) => content.rules.has(rule),
-    isWanted: (rule) => selected.has(rule) && !waived.has(rule),
+    isKnown: (rule: string) => content.rules.has(rule),
+    isWanted: (rule: string) => selected.has(rule) && !waived.has(rule),
     lookUp,
-  });
+  };
+  const { rows, faults } = chooseRows(sourcesOf(profile, role, extra), context);
+  const asItComes = chooseAsItComes(profile.catalogueRead, context);
   refuse(profile, [
     ...faults,
+    ...asItComes.faults,
     ...waiverFaults(profile, selected, now),
     ...overlayFaults(profile, base.selected),
   ]);
 
-  const tailoring = write(profile, { role, content, selections, settings, rows });
+  const answered = new Set([...rows.flatMap(({ rules }) => rules), ...waived, ...asItComes.rules]);
+  const remainder = [...selected].filter((rule) => !answered.has(rule)).sort();
+  const held = new Set([...asItComes.rules].filter((rule) => selected.has(rule)));
+  const tailoring = {
+    ...write(profile, { role, content, selections, settings, rows, held }),
+    rows,
+    remainder,
+  };
   const values = new Map([...content.values.keys()].map((name) => [name, lookUp(name) ?? '']));
-  return { selected, values, rows, tailoring };
+  return { selected, values, rows, asItComes: held, tailoring };
 }
 
 type Setting = Departures['values'][number];
@@ -119,12 +135,14 @@ function write(
     selections: ReadonlyMap<string, Selection>;
     settings: ReadonlyMap<string, Setting>;
     rows: AppliedRow[];
+    /** Rules the distribution holds as it comes. */
+    held: ReadonlySet<string>;
   },
-): Tailoring {
-  const { role, content, selections, settings, rows } = input;
+): Omit<Tailoring, 'rows' | 'remainder'> {
+  const { role, content, selections, settings, rows, held } = input;
   const baseProfileId = prefix('profile') + profile.profile;
   const profileId = `xccdf_io.drover_profile_${profile.id}_${role.replaceAll(/[^A-Za-z0-9_]/g, '_')}`;
-  const remediationProfileId = `${profileId}_remediation`;
+  const [remediationProfileId, remainderProfileId] = [`${profileId}_remediation`, `${profileId}_remainder`];
   const tailored = (id: string, title: string, chosen: ReadonlyMap<string, Selection>) => [
     `  <Profile id="${id}" extends="${baseProfileId}">`,
     `    <title override="true">${xmlText(title)}</title>`,
@@ -148,6 +166,11 @@ function write(
   for (const { rule, owner, expires, reason } of profile.waivers) {
     remediated.set(rule, { selected: false, reason: `waived by ${owner} until ${expires}: ${reason}` });
   }
+  const remaining = new Map(remediated);
+  for (const rule of held) {
+    if (!remaining.has(rule) || remaining.get(rule)!.selected)
+      remaining.set(rule, { selected: false, reason: 'held by the distribution as it comes' });
+  }
   const xml = [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<Tailoring xmlns="http://checklists.nist.gov/xccdf/1.2" id="xccdf_io.drover_tailoring_${profile.id}">`,
@@ -156,11 +179,12 @@ function write(
     `  <version time="${content.timestamp}">${profile.version}</version>`,
     ...tailored(profileId, profile.title, selections),
     ...tailored(remediationProfileId, `${profile.title}: what the content's own fixes remediate`, remediated),
+    ...tailored(remainderProfileId, `${profile.title}: the same, on a base disk of Drover's`, remaining),
     '</Tailoring>',
     '',
   ].join('\n');
   const waivers = profile.waivers.map((it) => ({ ...it, rule: prefix('rule') + it.rule }));
-  return { xml, profileId, remediationProfileId, baseProfileId, waivers, rows };
+  return { xml, profileId, remediationProfileId, remainderProfileId, baseProfileId, waivers };
 }
 
 const xmlText = (text: string) =>
@@ -170,9 +194,7 @@ const xmlText = (text: string) =>
 function sourcesOf(profile: Profile, role: string, extra: Departures): RowSource[] {
   const { catalogueRead, overlaysRead, file } = profile;
   return [
-    ...(catalogueRead
-      ? [{ from: 'catalogue', file: catalogueRead.file, path: ['rows'], rows: catalogueRead.rows }]
-      : []),
+    ...catalogueRead.map((it) => ({ from: 'catalogue', file: it.file, path: ['rows'], rows: it.rows })),
     ...overlaysRead.map((it) => ({
       from: `overlay ${it.name}`,
       file: it.file,

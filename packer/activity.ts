@@ -7,7 +7,7 @@
 /** Packer's announcements and our provisioners' that tell how far the build is. */
 const telling = new RegExp(
   `^(${[
-    'audit: ',
+    'hardening: \\d+ changes',
     'packages the profile asks for',
     '\\d+ upgraded, ',
     'Running aide',

@@ -69,7 +69,7 @@ export async function buildAmazonImage(options: {
     await copyFile(join(packerRoom, 'provisioners/environment.sh'), join(inputs, 'environment.sh'));
     await renderHardening(join(inputs, 'hardening'), changesOf(tailoring.rows));
     progress.update('generating the remediation');
-    await writeRemediation(inputs, content, tailoring, signal);
+    await writeRemediation(inputs, content, { tailoring, base: 'foreign', signal });
     const provisionersSha256 = await provisionersDigest();
     let base = '';
     const artifact = await runPacker({

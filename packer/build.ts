@@ -91,6 +91,7 @@ export async function buildLocalImage(options: {
       suites: base.suites,
       signal,
     });
+    await writeRemediation(inputs, content, { tailoring, base: 'ours', signal });
     const packer = { binary: packerBinary, version, directory: work, logFile, progress, signal };
     const shared = { packer: packerRoom, inputs };
     let built: { file: string; format: 'raw' | 'qcow2' };
@@ -101,12 +102,10 @@ export async function buildLocalImage(options: {
       await runPacker({
         ...packer,
         only: 'null.chroot',
-        variables: { ...shared, disk, data_stream: content.file, profile: tailoring.remediationProfileId },
+        variables: { ...shared, disk },
       });
       built = { file: disk, format: 'raw' };
     } else {
-      progress.update('generating the remediation');
-      await writeRemediation(inputs, content, tailoring, signal);
       const seed = join(work, 'seed');
       const key = join(work, 'key');
       await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'drover-build', '-f', key], signal);
@@ -186,24 +185,26 @@ export async function writeInputs(
   );
 }
 
-/** The fixes of every rule no row answers: a machine that is provisioned while running is not audited first. */
+/**
+ * Writes remediation.sh, the content's own fixes for what neither a row answers nor the base is known to hold. Nothing
+ * is audited for it: what remains is known beforehand, and the scan judges what became of it.
+ * @param base a base disk of ours holds what the catalogue says of it; of somebody else's only the rows are known
+ */
 export async function writeRemediation(
   directory: string,
   content: Content,
-  tailoring: Tailoring,
-  signal?: AbortSignal,
+  options: { tailoring: Tailoring; base: 'ours' | 'foreign'; signal?: AbortSignal | undefined },
 ): Promise<void> {
-  const file = join(directory, 'tailoring.xml');
-  await writeFile(file, tailoring.xml);
-  const args = ['xccdf', 'generate', 'fix', '--fix-type', 'bash', '--tailoring-file', file];
-  args.push(
-    '--profile',
-    tailoring.remediationProfileId,
-    '--output',
-    join(directory, 'remediation.sh'),
-    content.file,
-  );
-  await run('oscap', args, signal);
+  const { tailoring, base, signal } = options;
+  const [file, output] = ['tailoring.xml', 'remediation.sh'].map((name) => join(directory, name));
+  await writeFile(file!, tailoring.xml);
+  if (base === 'ours' && tailoring.remainder.length === 0) {
+    await writeFile(output!, '# The catalogue answers every rule.\n');
+    return;
+  }
+  const profile = base === 'ours' ? tailoring.remainderProfileId : tailoring.remediationProfileId;
+  const args = ['xccdf', 'generate', 'fix', '--fix-type', 'bash', '--tailoring-file', file!];
+  await run('oscap', [...args, '--profile', profile, '--output', output!, content.file], signal);
 }
 
 /** cloud-init's NoCloud files: the user Packer logs in as, taken away again when the machine is shut down. */

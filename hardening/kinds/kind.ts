@@ -21,6 +21,7 @@ export type Change =
   /** Bits beyond `mode` are taken away, none are added; `path` may end in a pattern of file names. */
   | { do: 'mode'; path: string; mode: string; owner: string; group: string }
   | { do: 'group'; name: string }
+  | { do: 'shell'; name: string; shell: string }
   /** One line of fstab(5); the file is keyed by the mount point. */
   | { do: 'mount'; point: string; line: string };
 

@@ -4,6 +4,7 @@ import { firewall } from './firewall.ts';
 import { group } from './group.ts';
 import { kernelModule } from './kernel-module.ts';
 import type { Kind } from './kind.ts';
+import { loginShell } from './login-shell.ts';
 import { mode } from './mode.ts';
 import { mount } from './mount.ts';
 import { packages } from './package.ts';
@@ -33,6 +34,7 @@ export const kinds = {
   mount,
   firewall,
   group,
+  'login-shell': loginShell,
   service,
   mode,
 } as const satisfies Record<string, Kind>;

@@ -9,9 +9,6 @@ const path = 'etc/ssh/sshd_config';
 const directory = 'etc/ssh/sshd_config.d';
 const include = `Include /${directory}/*.conf`;
 
-/** What Debian's own file says and no row of the catalogue does. */
-const debian = ['PrintMotd no', 'AcceptEnv LANG LC_*', 'Subsystem sftp /usr/lib/openssh/sftp-server'];
-
 export const sshd: Kind = {
   name: z.string().regex(/^[A-Z][A-Za-z0-9]+$/, 'a keyword of sshd_config(5)'),
   value: z.string().regex(/^\S.*$/),
@@ -36,7 +33,7 @@ export const sshd: Kind = {
       do: 'file',
       path,
       mode: '0600',
-      text: `${generated}${[...[...desired].map((it) => it.join(' ')), ...debian, include].join('\n')}\n`,
+      text: `${generated}${[...[...desired].map((it) => it.join(' ')), include].join('\n')}\n`,
     },
   ],
 };

@@ -37,24 +37,13 @@ build {
     ]
   }
 
-  # A disk that is not booted: the same scripts, each in a chroot of the mounted disk. An audit from outside after the
-  # catalogue narrows the content's own fixes to what the disk does not pass.
+  # A disk that is not booted: the same scripts, each in a chroot of the mounted disk.
   provisioner "shell-local" {
     only            = ["null.chroot"]
     execute_command = ["${var.packer}/chroot/run.sh", var.disk, var.inputs, "{{ .Script }}"]
     scripts = [
       "${var.packer}/provisioners/update.sh",
       "${var.packer}/provisioners/catalogue.sh",
-    ]
-  }
-  provisioner "shell-local" {
-    only    = ["null.chroot"]
-    command = "'${var.packer}/chroot/plan.sh' '${var.disk}' '${var.inputs}' '${var.data_stream}' '${var.profile}'"
-  }
-  provisioner "shell-local" {
-    only            = ["null.chroot"]
-    execute_command = ["${var.packer}/chroot/run.sh", var.disk, var.inputs, "{{ .Script }}"]
-    scripts = [
       "${var.packer}/provisioners/packages.sh",
       "${var.packer}/provisioners/harden.sh",
       "${var.packer}/provisioners/cleanup.sh",

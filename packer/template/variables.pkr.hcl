@@ -11,16 +11,6 @@ variable "disk" {
   default     = ""
   description = "Local builds: the raw disk to build on. null.chroot writes to it, qemu.vm only reads it."
 }
-variable "data_stream" {
-  type        = string
-  default     = ""
-  description = "null.chroot: path of the SCAP data stream."
-}
-variable "profile" {
-  type        = string
-  default     = ""
-  description = "null.chroot: id of the tailored profile to remediate."
-}
 
 # qemu.vm
 variable "accelerator" {

@@ -111,6 +111,7 @@ describe('what an image is handed', () => {
       'modes',
       'mounts',
       'packages',
+      'shells',
       'units',
     ]);
   });

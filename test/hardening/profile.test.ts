@@ -21,14 +21,25 @@ content:
 profile: cis_level1_server
 `;
 
-/** @param overlays name → what stands in its file after the head */
-function profileFrom(rest: string, overlays: Record<string, string> = {}) {
+/**
+ * @param overlays name → what stands in its file after the head
+ * @param catalogue the same for the files of the catalogue
+ */
+function profileFrom(
+  rest: string,
+  overlays: Record<string, string> = {},
+  catalogue: Record<string, string> = {},
+) {
   const directory = mkdtempSync(join(tmpdir(), 'profile-'));
   const file = join(directory, 'profile.yaml');
   writeFileSync(file, head + rest);
   mkdirSync(join(directory, 'overlays'));
   for (const [name, text] of Object.entries(overlays)) {
     writeFileSync(join(directory, 'overlays', `${name}.yaml`), `version: 1\ntitle: ${name}\n${text}`);
+  }
+  mkdirSync(join(directory, 'catalogue'));
+  for (const [name, text] of Object.entries(catalogue)) {
+    writeFileSync(join(directory, 'catalogue', `${name}.yaml`), `version: 1\n${text}`);
   }
   return { file, load: () => loadProfile(file) };
 }
@@ -103,6 +114,33 @@ roles:
     expect(selections(xml)[profileId]).toEqual({});
     expect(selections(xml)[remediationProfileId]).toEqual({ sshd_disable_root_login: false });
     expect(waivers[0]?.rule).toBe('xccdf_org.ssgproject.content_rule_sshd_disable_root_login');
+  });
+
+  it('leaves to the fixes of the content what neither a row nor the distribution as it comes answers', () => {
+    const rest = (files: string) => `catalogue: [${files}]\n`;
+    const compileWith = (files: string, catalogue: Record<string, string>) =>
+      compileTailoring(profileFrom(rest(files), {}, catalogue).load(), dataStream, { role: 'base', now });
+    const rows =
+      "rows: [{ id: a, kind: sshd, rules: [sshd_disable_root_login], desired: { PermitRootLogin: 'no' } }]\n";
+    const asItComes = 'as_it_comes: [{ rules: [package_ufw_installed, service_nftables_enabled] }]\n';
+    expect(compileWith('one', { one: rows }).remainder).toEqual(['package_ufw_installed']);
+    const both = compileWith('one, two', { one: rows, two: asItComes });
+    expect(both.remainder).toEqual([]);
+    expect(selections(both.xml)[both.remainderProfileId]).toEqual({
+      sshd_disable_root_login: false,
+      package_ufw_installed: false,
+    });
+    // On a base that somebody else made, who knows?
+    expect(selections(both.xml)[both.remediationProfileId]).toEqual({ sshd_disable_root_login: false });
+    const another = 'as_it_comes: [{ only: [debian-13], rules: [package_ufw_installed] }]\n';
+    expect(compileWith('one, two', { one: rows, two: another }).remainder).toEqual(['package_ufw_installed']);
+  });
+
+  it('says where a catalogue speaks of a rule the content does not have', () => {
+    const catalogue = { one: 'as_it_comes: [{ rules: [no_such_rule] }]\n' };
+    const { load } = profileFrom('catalogue: [one]\n', {}, catalogue);
+    const { message } = refusal(() => compileTailoring(load(), dataStream, { role: 'base', now }));
+    expect(message).toMatch(/one\.yaml:2:\d+: .*the content has no rule 'no_such_rule'/);
   });
 
   it('covers the last day of a waiver and refuses it the day after', () => {
@@ -206,7 +244,8 @@ describe('overlays', () => {
   it('may answer one rule with two rows; a profile still selects it once, as XCCDF demands', () => {
     const twice = `${noRoot}  - { id: deny-root, kind: sshd, rules: [sshd_disable_root_login], desired: { DenyUsers: root } }\n`;
     const { xml } = compileWith('overlays: [two]\n', { two: twice });
-    expect(xml.match(/rule_sshd_disable_root_login"/g)).toHaveLength(1);
+    const profiles = xml.split('<Profile ').slice(1);
+    expect(profiles.map((it) => it.match(/rule_sshd_disable_root_login"/g)?.length ?? 0)).toEqual([0, 1, 1]);
   });
   it('give way to the profile and to the role', () => {
     const rest = `overlays: [one]

@@ -9,6 +9,7 @@ import { ensureContent } from '../../hardening/content.ts';
 import { diffMeanings } from '../../hardening/diff.ts';
 import { loadProfile, type Profile } from '../../hardening/profile.ts';
 import { meaningOf } from '../../hardening/tailoring.ts';
+import { codenames } from '../../pipeline/image.ts';
 import { judgeAnswers, questions } from '../../scans/compliance/own.ts';
 import { cacheDir, clock, progress } from './workbench.ts';
 
@@ -49,6 +50,28 @@ describe.each(profiles)('%s', (file) => {
       const fixed = [...fixes.matchAll(/^# BEGIN fix .* for '.*_rule_([^']+)'/gm)].map(([, rule]) => rule!);
       expect(fixed.filter((rule) => answered.has(rule) || !selected.has(rule))).toEqual([]);
     }
+  });
+  test('names with every row the controls that the content names for its rules', async () => {
+    const { profile, dataStream } = await read(file);
+    const { controls } = readBenchmark(dataStream);
+    const { distribution } = profile.content;
+    const lacking = [...profile.catalogueRead, ...profile.overlaysRead]
+      .flatMap(({ rows }) => rows)
+      .filter(({ only }) => !only || only.includes(distribution))
+      .map((row) => ({
+        row: row.id,
+        controls: row.rules
+          .flatMap((rule) => controls.get(rule) ?? [])
+          .filter((it) => !row.controls.includes(it)),
+      }))
+      .filter((it) => it.controls.length > 0);
+    expect(lacking).toEqual([]);
+  });
+  test('on a base disk of ours needs none of the fixes of the content', async () => {
+    const { profile, dataStream } = await read(file);
+    if (!codenames[profile.content.distribution]) return;
+    const { tailoring } = meaningOf(profile, readBenchmark(dataStream), { role: 'base', now });
+    expect(tailoring.remainder).toEqual([]);
   });
   test('asks nothing that neither the content nor a check of ours can answer', async () => {
     const { profile, dataStream } = await read(file);

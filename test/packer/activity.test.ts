@@ -7,7 +7,7 @@ describe('what a person sees of a build', () => {
     ['Provisioning with shell script: /work/packer/provisioners/update.sh', 'provisioner: update'],
     ['Waiting for SSH to become available...', 'Waiting for SSH to become available...'],
     ["Build 'null.chroot' errored after 8 seconds", "Build 'null.chroot' errored after 8 seconds"],
-    ['audit: 219 rules pass, 114 to remediate', 'audit: 219 rules pass, 114 to remediate'],
+    ['hardening: 57 changes', 'hardening: 57 changes'],
     ['Setting up nftables (1.0.6-2) ...', 'setting up nftables'],
     [
       "Remediating rule 40/114: 'xccdf_org.ssgproject.content_rule_sshd_set_keepalive'",

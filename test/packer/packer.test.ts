@@ -50,13 +50,13 @@ describe('running Packer', () => {
   it('shows what matters of what Packer says, logs all of it and returns the artifact', async () => {
     const { result, updates, logFile } = run(
       standIn(`echo '1,,ui,say,==> null.chroot: Waiting for SSH%!(PACKER_COMMA) at last'
-echo '1,,ui,message,    null.chroot: Get:1 something\\\\naudit: 3 rules pass'
+echo '1,,ui,message,    null.chroot: Get:1 something\\\\nhardening: 3 changes'
 echo '1,amazon-ebs,artifact,0,id,eu-central-1:ami-123'`),
     );
     expect(await result).toBe('eu-central-1:ami-123');
-    expect(updates).toEqual(['Waiting for SSH, at last', 'audit: 3 rules pass']);
+    expect(updates).toEqual(['Waiting for SSH, at last', 'hardening: 3 changes']);
     expect(readFileSync(logFile, 'utf8')).toBe(
-      'Waiting for SSH, at last\nGet:1 something\naudit: 3 rules pass\n',
+      'Waiting for SSH, at last\nGet:1 something\nhardening: 3 changes\n',
     );
   });
 
