@@ -11,19 +11,30 @@ say() {
   echo "hardening: $*"
 }
 
-# packages: NAME, or NAME- for one that must go. One transaction, whatever is missing or too much.
-wanted=
+# packages: NAME, or NAME- for one that must go. Whatever is missing or too much at once.
+is_installed() {
+  if [ -e /var/lib/dpkg/status ]; then
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || :)" = installed ]
+  else
+    rpm -q --quiet "$1"
+  fi
+}
+missing='' surplus=''
 while read -r package; do
-  status=$(dpkg-query -W -f '${db:Status-Status}' "${package%-}" 2>/dev/null || :)
   case $package in
-    *-) [ "$status" != installed ] || wanted="$wanted $package" ;;
-    *) [ "$status" = installed ] || wanted="$wanted $package" ;;
+    *-) ! is_installed "${package%-}" || surplus="$surplus $package" ;;
+    *) is_installed "$package" || missing="$missing $package" ;;
   esac
 done <"$here/packages"
-if [ -n "$wanted" ]; then
-  say "packages:$wanted"
-  # shellcheck disable=SC2086 # a list of package names
-  apt-get install -q -y --no-install-recommends --purge $wanted
+if [ -n "$missing$surplus" ]; then
+  say "packages:$missing$surplus"
+  # shellcheck disable=SC2046,SC2086 # lists of package names
+  if [ -e /var/lib/dpkg/status ]; then
+    apt-get install -q -y --no-install-recommends --purge $missing $surplus
+  else
+    [ -z "$surplus" ] || dnf -q -y remove --noautoremove $(printf '%s\n' $surplus | sed 's/-$//')
+    [ -z "$missing" ] || dnf -q -y install --setopt=install_weak_deps=False $missing
+  fi
 fi
 
 # groups: NAME
@@ -49,6 +60,8 @@ while read -r mode path; do
   mkdir -p "/${path%/*}"
   install -o root -g root -m "$mode" "$here/tree/$path" "/$path.drover-new"
   mv -f "/$path.drover-new" "/$path"
+  # Under SELinux a file's label comes from its path.
+  ! command -v restorecon >/dev/null || restorecon "/$path"
 done <"$here/files"
 
 # absent: PATH
