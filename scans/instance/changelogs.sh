@@ -10,7 +10,7 @@
 #   SYSTEM    whose packages; without it those of this machine
 set -u
 previous=$1 output=$2 system=${3:-}
-each=262144  # bytes of text: years of most packages, months of the kernel
+each=1048576 # bytes of text: all of most packages, the last ten versions or so of the kernel
 all=33554432 # bytes as they are kept, compressed
 
 if [ -f "$system/var/lib/dpkg/status" ]; then

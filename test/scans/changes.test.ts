@@ -54,10 +54,16 @@ describe('the CVEs of a changelog', () => {
     expect(await cvesSince(entries, all)).toBeNull();
     expect(await cvesSince(debianEntries(''), all)).toBeNull();
   });
-  test('are not known of a signed kernel, whose own changelog says no more than that', async () => {
-    const signed = changelog.replaceAll(/\* .*/g, '* Sign kernel from linux 6.1.170-1');
+  test('are not known of a signed kernel whose changelog says no more than that', async () => {
     const before = { version: '3.0.20-1~deb12u2', sourceVersion: '3.0.20-1~deb12u2' };
-    expect(await debianFixes(async () => signed)('linux-image-cloud-amd64', before)).toBeNull();
+    const fixesBy = (text: string) => debianFixes(async () => text)('linux-image-cloud-amd64', before);
+    const signed = '* Sign kernel from linux 6.12.118-1';
+    expect(await fixesBy(changelog.replaceAll(/\* .*/g, signed))).toBeNull();
+    // As Debian 13's does, of all versions.
+    expect(await fixesBy(changelog.replace('* ', `${signed}\n\n  * `))).toEqual([
+      'CVE-2026-0001',
+      'CVE-2026-0002',
+    ]);
   });
   test.each([
     ['1:3.0.8-1.amzn2023.0.9', ['CVE-2024-0727']],
