@@ -102,7 +102,9 @@ async function calledOff(deps: RolloutDeps, lanes: readonly Lane[]): Promise<voi
   const open = lanes.filter(({ ending }) => ending === null);
   await Promise.all(
     open.map(async ({ assignment, memory, seen }) => {
-      if (seen) await act(hands, assignment, seen, memory, standDown(assignment, memory, seen));
+      if (!seen) return;
+      const snapshot = { group: seen, now: deps.clock.now() };
+      await act(hands, assignment, seen, memory, standDown(assignment, memory, snapshot));
     }),
   );
 }

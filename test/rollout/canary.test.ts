@@ -44,6 +44,18 @@ describe('one decision', () => {
     expect(desiredSet(decideOn(spec(0.01), group(previous(6))))).toBe(7);
   });
 
+  test('what the surge is about to launch counts towards the canary', () => {
+    const one = assignment({ strategy: canary(of(1)), surge: of(1), unavailable: of(1), drain: [] });
+    const decision = decideOn(one, group(previous(3)));
+    expect(desiredSet(decision)).toBe(4);
+    expect(actionsOf(decision, 'terminate')).toEqual([]);
+  });
+
+  test('desired is not raised again for a canary that is whole, whatever a user has set it to meanwhile', () => {
+    const one = assignment({ strategy: canary(of(1)), surge: of(2), unavailable: of(0) });
+    expect(actionsOf(decideOn(one, group([...previous(4), ...target(1)])), 'update')).toEqual([]);
+  });
+
   test('the soak begins when the whole canary serves, and begins anew when it does not', () => {
     const serving = group([...previous(6), ...target(2)]);
     const given = { wanted: 6, expected: 8, now: 5_000 };

@@ -24,7 +24,7 @@ async function theirs(fleet: Fleet): Promise<string> {
     description: 'theirs',
     token: 'theirs',
   });
-  const sizes = { wanted: 4, surge: 1, unavailable: 0 };
+  const sizes = { wanted: 4, desired: 4, surge: 1, unavailable: 0 };
   return await fleet.cloud.startRefresh('web', requestOf(fleet.specs.web!, version, sizes));
 }
 const statuses = (fleet: Fleet) => refreshesOf(fleet.world, 'web').map(({ status }) => status);

@@ -75,7 +75,7 @@ test('an instance refresh under way is named with what becomes of it; one that h
   const strategy = { type: 'instance-refresh' as const, checkpoints: [], checkpointSoakMs: 0 };
   const fleet = fleetOf(groups, { specs: { refreshed: { strategy } } });
   const refresh = (name: string) => {
-    const sizes = { wanted: 2, surge: 1, unavailable: 0 };
+    const sizes = { wanted: 2, desired: 2, surge: 1, unavailable: 0 };
     return fleet.cloud.startRefresh(name, requestOf(fleet.specs[name]!, 1, sizes));
   };
   await refresh('over');

@@ -39,16 +39,34 @@ describe('what is asked of Auto Scaling', () => {
     { wanted: 10, surge: 10, unavailable: 0 },
     { wanted: 250, surge: 25, unavailable: 10 },
   ])('$surge above and $unavailable below $wanted, as whole percentages that keep both', (sizes) => {
-    const { minHealthy, maxHealthy } = requestOf(spec(), 2, sizes);
+    const { minHealthy, maxHealthy } = requestOf(spec(), 2, { ...sizes, desired: sizes.wanted });
     expect(Math.ceil((sizes.wanted * minHealthy) / 100)).toBe(sizes.wanted - sizes.unavailable);
     expect(Math.floor((sizes.wanted * maxHealthy) / 100)).toBe(sizes.wanted + sizes.surge);
     expect(maxHealthy - minHealthy).toBeLessThanOrEqual(100);
   });
 
   test('limits further apart than 100 percent are brought together from above', () => {
-    const { minHealthy, maxHealthy } = requestOf(spec(), 2, { wanted: 4, surge: 4, unavailable: 2 });
+    const { minHealthy, maxHealthy } = requestOf(spec(), 2, {
+      wanted: 4,
+      desired: 4,
+      surge: 4,
+      unavailable: 2,
+    });
     expect(maxHealthy - minHealthy).toBe(100);
     expect(Math.ceil((4 * minHealthy) / 100)).toBe(2);
+  });
+
+  test('of a desired that is raised already, percentages that keep the limits of what is wanted', () => {
+    const sizes = { wanted: 4, desired: 6, surge: 2, unavailable: 1 };
+    const { minHealthy, maxHealthy } = requestOf(spec(), 2, sizes);
+    expect(Math.ceil((6 * minHealthy) / 100)).toBe(3);
+    expect(Math.floor((6 * maxHealthy) / 100)).toBe(6);
+  });
+
+  test('of a group of which none is wanted, percentages all the same', () => {
+    const sizes = { wanted: 0, desired: 0, surge: 1, unavailable: 0 };
+    const { minHealthy, maxHealthy } = requestOf(spec(), 2, sizes);
+    expect([minHealthy, maxHealthy]).toEqual([0, 100]);
   });
 
   test.each([
@@ -56,12 +74,12 @@ describe('what is asked of Auto Scaling', () => {
     { given: [25, 50], asked: [25, 50, 100] },
     { given: [50, 100], asked: [50, 100] },
   ])('checkpoints $given go on to the whole group', ({ given, asked }) => {
-    const sizes = { wanted: 4, surge: 1, unavailable: 0 };
+    const sizes = { wanted: 4, desired: 4, surge: 1, unavailable: 0 };
     expect(requestOf(spec(byRefresh(given)), 2, sizes).checkpoints).toEqual(asked);
   });
 
   test('no checkpoint is shorter than the gates may take', () => {
-    const sizes = { wanted: 4, surge: 1, unavailable: 0 };
+    const sizes = { wanted: 4, desired: 4, surge: 1, unavailable: 0 };
     const at = (soakMs: number) =>
       requestOf(spec({ ...byRefresh([50], soakMs), gateDeadlineMs: 180_000 }), 2, sizes).checkpointDelayMs;
     expect([at(0), at(600_000)]).toEqual([180_000, 600_000]);
@@ -215,6 +233,20 @@ describe('a stop by hand', () => {
     expect(await runWave(fleet.deps, waveOf(fleet), image)).toEqual({ outcome: 'promoted' });
     expect(refreshes(fleet)).toMatchObject([{ status: 'Cancelled' }, { status: 'Successful' }]);
     expect(fleet.snapshot()).toEqual(promotedFrom(before));
+  });
+
+  test('leaves to no chance what the refresh has launched ahead: whoever serves goes on serving', async () => {
+    const fleet = fleetWith({}, 1);
+    const stop = new AbortController();
+    const [stopped] = await Promise.allSettled([
+      runWave({ ...fleet.deps, signal: stop.signal }, waveOf(fleet), await newImage(fleet)),
+      fleet.clock.sleep(20_000).then(() => stop.abort(new Error('SIGINT'))),
+    ]);
+    expect(stopped).toMatchObject({ status: 'rejected', reason: expect.any(Interrupted) });
+    await fleet.clock.sleep(300_000);
+    fleet.simulator.advance();
+    expect(versionsOf(fleet, 'web')).toEqual(['1', '2']);
+    expect(fleet.violations).toEqual([]);
   });
 
   test('in the soak has nothing to call off', async () => {

@@ -1,11 +1,15 @@
 /** From a scenario to the simulated account it begins in, and to what the engine is told to do there. */
-import type { GroupSpec, WaveSpec } from '../../pipeline/rollout/spec.ts';
+import type { DrainSpec, GateSpec, GroupSpec, WaveSpec } from '../../pipeline/rollout/spec.ts';
+import { putAlarm, setAlarmState } from '../../pipeline/simulator/model/alarms.ts';
 import { suspend } from '../../pipeline/simulator/model/groups.ts';
+import { putHook } from '../../pipeline/simulator/model/hooks.ts';
 import { advance } from '../../pipeline/simulator/model/model.ts';
 import type { Group, World } from '../../pipeline/simulator/model/state.ts';
+import { putPool } from '../../pipeline/simulator/model/warm-pool.ts';
 import { addGroup, emptyWorld } from '../../pipeline/simulator/world.ts';
 import { defaultSpec } from '../rollout/fleet.ts';
-import type { GroupDraw, Scenario } from './scenario.ts';
+import type { GroupDraw, Scenario, WorkDraw } from './scenario.ts';
+import { urlOf } from './services.ts';
 
 /** Long enough for every group to be in service, and for its zones to be even. */
 const settledForMs = 3_600_000;
@@ -23,6 +27,7 @@ export function worldOf(scenario: Scenario, nowMs: number): World {
   for (const [index, drawn] of scenario.groups.entries()) add(world, nameOf(index), drawn);
   advance(world, nowMs);
   for (const [index, drawn] of scenario.groups.entries()) {
+    surround(world, world.groups[nameOf(index)]!, drawn);
     putAside(world, world.groups[nameOf(index)]!, drawn.aside);
     for (const member of inService(world.groups[nameOf(index)]!).slice(0, drawn.guarded)) {
       member.protectedFromScaleIn = true;
@@ -60,6 +65,40 @@ function add(world: World, name: string, drawn: GroupDraw): void {
   if (drawn.isPinnedToZones) suspend(world, group, ['AZRebalance']);
 }
 
+/** What came to the group after its instances: hooks, a warm pool, an alarm, another release. */
+function surround(world: World, group: Group, drawn: GroupDraw): void {
+  for (const [index, { transition, heartbeatS }] of drawn.othersHooks.entries()) {
+    const name = `theirs-${index}`;
+    putHook(group, { name, transition, heartbeatMs: heartbeatS * 1000, defaultResult: 'CONTINUE' });
+  }
+  if (drawn.handover) {
+    const heartbeatMs = drawn.handover.heartbeatS * 1000;
+    putHook(group, { name: handoverHook, transition: 'terminating', heartbeatMs, defaultResult: 'CONTINUE' });
+  }
+  if (drawn.warmPool) putPool(world, group, { minSize: 1, maxPrepared: 0, state: drawn.warmPool });
+  if (drawn.hasAlarm) {
+    // Its state is set, never measured.
+    const watch = {
+      metric: { namespace: 'Simulation', name: 'errors', dimensions: {} },
+      statistic: 'sum' as const,
+      periodMs: 365 * 86_400_000,
+      evaluationPeriods: 1,
+      datapointsToAlarm: 1,
+      threshold: 0,
+      comparison: 'GreaterThanThreshold' as const,
+      missing: 'ignore' as const,
+    };
+    putAlarm(world, alarmOf(group.name), { watch, rule: null, given: {} });
+    setAlarmState(world, alarmOf(group.name), 'OK', 'no errors');
+  }
+  group.newInstancesProtected = drawn.protectsNew;
+  if (drawn.isTaken) group.tags['drover:release'] = { value: rival, propagateAtLaunch: false };
+}
+
+export const handoverHook = 'drover';
+export const rival = 'r-0';
+export const alarmOf = (group: string): string => `${group}-errors`;
+
 /** EnterStandby with decrement. */
 function putAside(world: World, group: Group, count: number): void {
   for (const member of inService(group).slice(0, count)) {
@@ -74,7 +113,11 @@ export const inService = (group: Group) =>
   Object.values(group.members).filter(({ lifecycle }) => lifecycle === 'InService');
 
 /** The template a group launches from, wherever the group keeps it. */
-export function templateOf(group: Group): { id: string; name: string; version: string } {
+export function templateOf(group: Pick<Group, 'template' | 'mixedInstances'>): {
+  id: string;
+  name: string;
+  version: string;
+} {
   if (group.template) return group.template;
   const { LaunchTemplateSpecification: own } = group.mixedInstances!.LaunchTemplate as unknown as {
     LaunchTemplateSpecification: Record<'LaunchTemplateId' | 'LaunchTemplateName' | 'Version', string>;
@@ -94,15 +137,61 @@ export function specOf(name: string, drawn: GroupDraw): GroupSpec {
     unavailable: drawn.unavailable,
     passes: drawn.passes,
     soakMs: drawn.soakS * 1000,
-    drain:
-      drawn.onDrainDeadline === null
-        ? []
-        : [{ type: 'target-group', deadlineMs: drainDeadlineMs, on_deadline: drawn.onDrainDeadline }],
+    strategy: strategyOf(drawn),
+    gates: gatesOf(name, drawn),
+    drain: drainsOf(name, drawn),
+    handover: drawn.handover
+      ? { hook: handoverHook, until: { ...workOf('jobs', name, drawn.handover), deadlineMs: workDeadlineMs } }
+      : undefined,
     protectedInstances: drawn.held,
     standbyInstances: drawn.held,
     deadlineMs: rolloutDeadlineMs,
   };
 }
+
+function strategyOf({ strategy }: GroupDraw): GroupSpec['strategy'] {
+  switch (strategy.type) {
+    case 'rolling':
+      return strategy;
+    case 'canary':
+      return { type: 'canary', size: strategy.size, soakMs: strategy.soakS * 1000 };
+    case 'instance-refresh': {
+      const { checkpoints, checkpointSoakS } = strategy;
+      return { type: 'instance-refresh', checkpoints, checkpointSoakMs: checkpointSoakS * 1000 };
+    }
+  }
+}
+
+function gatesOf(name: string, { httpGate, hasAlarm }: GroupDraw): GateSpec[] {
+  const gates = [...defaultSpec(name).gates];
+  if (httpGate) {
+    gates.push({ type: 'http', scheme: 'http', port: 80, path: '/', status: '200-299', timeoutMs: 5_000 });
+  }
+  if (hasAlarm) gates.push({ type: 'alarms', names: [alarmOf(name)], insufficient_data: 'wait' });
+  return gates;
+}
+
+function drainsOf(name: string, { onDrainDeadline, hookDrain }: GroupDraw): DrainSpec[] {
+  const drains: DrainSpec[] = [];
+  if (onDrainDeadline !== null) {
+    drains.push({ type: 'target-group', deadlineMs: drainDeadlineMs, on_deadline: onDrainDeadline });
+  }
+  if (!hookDrain) return drains;
+  const hook = workOf('drain', name, hookDrain);
+  return hookDrain.isFirst ? [hook, ...drains] : [...drains, hook];
+}
+
+const workOf = (service: 'drain' | 'jobs', group: string, { onDeadline }: WorkDraw) => ({
+  type: 'http-hook' as const,
+  name: service,
+  url: urlOf(service, group),
+  timeoutMs: 5_000,
+  deadlineMs: workDeadlineMs,
+  on_deadline: onDeadline,
+});
+
+/** Longer than any work that ends. */
+const workDeadlineMs = 120_000;
 
 /** Longer than any drain a scenario draws, as long as it is not made to stick. */
 const drainDeadlineMs = 90_000;

@@ -12,7 +12,8 @@ export const deathPoints = ['before the call', 'after the call', 'after the reco
 export type DeathPoint = (typeof deathPoints)[number];
 
 /** Every call of the port that changes something; a read has nothing to leave half done. */
-export const isMutation = (name: string): boolean => !/^(identify|observe|find|template)/.test(name);
+export const isMutation = (name: string): boolean =>
+  !/^(identify|observe|find|template|alarms|newest|cluster)/.test(name);
 
 /** `died` says whether it came to it. */
 export function mortal<D extends Pick<RolloutDeps, 'cloud' | 'journal'>>(

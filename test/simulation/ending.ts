@@ -4,19 +4,27 @@
  */
 import type { Journal } from '../../pipeline/journal/records.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
+import { journaledVersion } from '../../pipeline/rollout/versions.ts';
 import { counts } from '../../pipeline/simulator/model/lifecycle.ts';
+import { activeRefresh } from '../../pipeline/simulator/model/refresh-state.ts';
 import type { Group, World } from '../../pipeline/simulator/model/state.ts';
-import { nameOf, templateOf } from './account.ts';
-import type { Run } from './run.ts';
+import { handoverHook, nameOf, templateOf } from './account.ts';
+import { alarmsRung, excusesOf, mustFail } from './excuses.ts';
 import type { Scenario } from './scenario.ts';
+import type { Services } from './services.ts';
+import type { End } from './story.ts';
 
-interface End {
+interface Ended {
   scenario: Scenario;
+  /** When its first second began. */
+  startedAt: number;
   world: World;
-  journal: Journal;
+  services: Services;
+  /** Of every release, the latest last. */
+  journals: readonly Journal[];
   groups: readonly GroupSpec[];
   before: Settings;
-  end: Pick<Run, 'outcome' | 'reason'>;
+  end: End;
   wanted: (group: string) => number;
 }
 
@@ -37,10 +45,19 @@ const settings = (group: Group) => ({
   newInstancesProtected: group.newInstancesProtected,
 });
 
-export function judgeEnd(given: End): string[] {
-  const { scenario, world, journal, groups, end } = given;
+/** A refresh goes on replacing, though nobody has asked it to any more. */
+export function refreshLeft(world: World, group: string): boolean {
+  const refresh = activeRefresh(world, group);
+  return refresh !== null && refresh.status !== 'Cancelling';
+}
+
+export function judgeEnd(given: Ended): string[] {
+  const { scenario, world, journals, groups, end } = given;
   const found: string[] = [];
   if (end.outcome === 'crashed' || end.outcome === 'overdue') return [`${end.outcome}: ${end.reason}`];
+  if (end.outcome === 'refused') {
+    return scenario.groups.some(({ isTaken }) => isTaken) ? [] : [`refused: ${end.reason}`];
+  }
   const excuses = excusesOf(scenario);
   const isAsked = end.outcome === 'rolled back' && end.reason === 'by hand';
   if (end.outcome !== 'promoted' && !isAsked && excuses.length === 0) {
@@ -48,51 +65,31 @@ export function judgeEnd(given: End): string[] {
   }
   if (end.outcome === 'promoted' && mustFail(scenario))
     found.push(`an image that is ${scenario.image} was promoted`);
-  if (end.outcome === 'stuck' && !/drover (resume|rollback) r-1/.test(end.reason)) {
+  if (end.outcome === 'stuck' && !/drover (resume|rollback) r-[12]/.test(end.reason)) {
     found.push(`stuck without a command to run: ${end.reason}`);
   }
+  found.push(...journals.flatMap((journal) => alarmsRung(scenario, groups, journal, given.startedAt)));
+  const begun = journals.filter((journal) => journal.records().length > 0);
   for (const template of Object.values(world.templates)) {
     const users = groups.filter(({ group }) => templateOf(world.groups[group]!).id === template.id).length;
     if (!template.versions[1]) found.push(`${template.name}: the previous version is gone`);
-    if (template.latestVersion > 1 + users)
+    if (template.latestVersion > 1 + users * begun.length)
       found.push(`${template.name}: ${template.latestVersion - 1} versions made for ${users} groups`);
   }
   if (end.outcome !== 'stuck') {
     const isTouched = (name: string) =>
-      journal.records().some(({ type, data }) => type === 'group.baseline' && data.group === name);
-    for (const { group } of groups) if (isTouched(group)) found.push(...judgeGroup(given, group));
-    if (scenario.deaths.length === 0) found.push(...openIntents(journal));
+      begun.some((journal) =>
+        journal.records().some(({ type, data }) => type === 'group.baseline' && data.group === name),
+      );
+    for (const { group } of groups) {
+      if (isTouched(group)) found.push(...judgeGroup(given, group), ...leftBehind(given, group));
+    }
+    if (scenario.deaths.length === 0) found.push(...begun.flatMap(openIntents));
   }
   return found;
 }
 
-/** Everything in a scenario for which a release may fail, be rolled back, or be handed to a person. */
-function excusesOf(scenario: Scenario): string[] {
-  const { happenings, weather, image, groups } = scenario;
-  const number = (kind: string) => happenings.filter((one) => one.kind === kind).length;
-  const held = groups.filter(({ held, guarded, aside }) => held === 'wait' && guarded + aside > 0);
-  const excuses = [
-    image !== 'good' && `the image is ${image}`,
-    number('template') > 0 && 'somebody sets the template version',
-    number('drains-stick') > 0 && 'drains stick',
-    number('no-capacity') > 0 && 'there is no capacity for a while',
-    // One is chance; see lossesAllowed.
-    number('die') > 1 && 'instances die',
-    number('protect') > 0 && 'somebody protects an instance',
-    held.length > 0 && 'somebody has to release an instance',
-    weather.filter(({ does }) => does === 'throttled').length >= 5 && 'calls are refused again and again',
-    happenings.some((one) => one.kind === 'clock-jump') && 'the clock jumps over deadlines',
-  ];
-  return excuses.filter((excuse) => excuse !== false);
-}
-
-/** Not one instance of the image ever serves, and there is at least one to replace. */
-const mustFail = ({ image, groups, happenings }: Scenario): boolean =>
-  (image === 'unhealthy' || image === 'never-boots') &&
-  happenings.length === 0 &&
-  groups.some(({ desired, guarded, held }) => desired > (held === 'ignore' ? guarded : 0));
-
-function judgeGroup({ scenario, world, before, end, wanted }: End, name: string): string[] {
+function judgeGroup({ scenario, world, journals, before, end, wanted }: Ended, name: string): string[] {
   const group = world.groups[name]!;
   const found: string[] = [];
   const happened = scenario.happenings.filter((one) => nameOf(one.group) === name);
@@ -132,12 +129,16 @@ function judgeGroup({ scenario, world, before, end, wanted }: End, name: string)
   if (staying.length < group.desired || mayGo) {
     found.push(`${name}: ${staying.length} instances, ${group.desired} desired`);
   }
+  const abandoned = journals.flatMap((journal) => {
+    const isUndone = journal.records().some(({ type }) => type === 'rollback.started');
+    return (isUndone && journaledVersion(journal.records(), name)) || [];
+  });
   const strays = members.filter((member) => {
     if (member.lifecycle.startsWith('Terminat')) return false;
     // By policy they keep the image they have.
     if (member.protectedFromScaleIn || member.lifecycle === 'Standby') return false;
     return end.outcome === 'rolled back'
-      ? Number(member.template?.version) > 1
+      ? abandoned.includes(Number(member.template?.version))
       : member.template?.version !== version;
   });
   if (strays.length > 0 && !isMeddled) {
@@ -145,6 +146,28 @@ function judgeGroup({ scenario, world, before, end, wanted }: End, name: string)
       `${name}: ${strays.map((m) => `${m.instanceId} on ${m.template?.version}`).join(', ')} in the end`,
     );
   }
+  return found;
+}
+
+/** What was begun with instances that stay, and with those that wait. */
+function leftBehind({ scenario, world, services }: Ended, name: string): string[] {
+  const group = world.groups[name]!;
+  const found: string[] = [];
+  if (activeRefresh(world, name)) found.push(`${name}: an instance refresh is left under way`);
+  const members = Object.values(group.members);
+  const ids = new Set(members.filter(({ lifecycle }) => lifecycle === 'InService').map((m) => m.instanceId));
+  for (const id of services.holds('drain', name))
+    if (ids.has(id)) found.push(`${name}: ${id} is left drained`);
+  for (const arn of group.targetGroupArns) {
+    const { targets } = world.targetGroups[arn]!;
+    const missing = [...ids].filter((id) => !targets[id] || targets[id].state === 'draining');
+    if (missing.length > 0) found.push(`${name}: ${missing.join(', ')} left without traffic`);
+  }
+  const isWaiting = members.some(
+    ({ lifecycle, actions }) =>
+      lifecycle === 'Terminating:Wait' && actions.some(({ hook }) => hook === handoverHook),
+  );
+  if (isWaiting && scenario.happenings.length === 0) found.push(`${name}: a hook is left waiting`);
   return found;
 }
 
@@ -160,4 +183,6 @@ function openIntents(journal: Journal): string[] {
   return [...open].map(([key, state]) => `intent ${key} is left with ${state}`);
 }
 
-const isRepeated = (action: string): boolean => ['drain', 'undrain', 'pin', 'template'].includes(action);
+const isRepeated = (action: string): boolean => repeated.includes(action);
+
+const repeated = ['drain', 'undrain', 'pin', 'template', 'widen', 'heartbeat', 'complete', 'cancel-refresh'];

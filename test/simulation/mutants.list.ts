@@ -39,8 +39,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'raises desired by one too many',
     file: 'rollout/decision/view.ts',
-    find: 'view.wanted + Math.min(view.surge, active)',
-    replace: 'view.wanted + Math.min(view.surge + 1, active)',
+    find: 'wanted + Math.min(surge, active);',
+    replace: 'wanted + Math.min(surge + 1, active);',
   },
   {
     name: 'never decrements',
@@ -48,7 +48,100 @@ export const mutants: readonly Mutant[] = [
     find: 'action(removed, true,',
     replace: 'action(removed, false,',
   },
+  {
+    name: 'takes the first pass of an instance for all it needs',
+    file: 'rollout/decision/health.ts',
+    find: 'onTrial(assignment, instance) ? assignment.spec.passes : 1;',
+    replace: '1;',
+  },
+  {
+    name: 'sets desired without looking whether a user has just set it',
+    file: 'rollout/decision/borrow.ts',
+    find: 'desired: raised, ifDesired: view.desired',
+    replace: 'desired: raised',
+  },
+  {
+    name: 'counts what the image to be undone never served',
+    file: 'rollout/see.ts',
+    find: 'onTrial(assignment, instance) || isAbandoned(assignment, instance)',
+    replace: 'onTrial(assignment, instance)',
+  },
+  // Canary.
+  {
+    name: 'knows no limit of a canary',
+    file: 'rollout/decision/view.ts',
+    find: "strategy.type === 'canary' && goal.kind === 'replace' && !canary.isOver",
+    replace: 'false && canary.isOver && goal.version && strategy.type',
+  },
+  {
+    name: 'does not count the surge towards the canary',
+    file: 'rollout/decision/view.ts',
+    find: 'room: vacancies - raise',
+    replace: 'room: vacancies',
+  },
+  {
+    name: 'widens a canary before it has soaked',
+    file: 'rollout/decision/canary.ts',
+    find: 'if (now - canary.provenSince < strategy.soakMs) return [];',
+    replace: '',
+  },
+  // Auto Scaling's own refresh.
+  {
+    name: 'lets a refresh follow the latest version',
+    file: 'cloud/aws/refreshes.ts',
+    find: 'pinned(current, String(version))',
+    replace: "pinned(current, '$Latest')",
+  },
+  {
+    name: 'rounds the percentages of a refresh the wrong way',
+    file: 'rollout/decision/refresh-request.ts',
+    find: '? below + 1 : below',
+    replace: '? below : below',
+  },
+  {
+    name: 'lets a refresh go on after a gate has failed',
+    file: 'rollout/decision/refresh.ts',
+    find: "refresh.status !== 'Cancelling' && refresh.status !== 'RollbackInProgress'",
+    replace: 'false',
+  },
+  {
+    name: 'lets a refresh go on when it is stopped',
+    file: 'rollout/decision/refresh.ts',
+    find: "if (goal.kind === 'return' || !mayHaveStarted(memory) || isOver) return [];",
+    replace: 'if (goal || isOver) return [];',
+  },
+  {
+    name: 'leaves what a cancelled refresh has launched ahead to Auto Scaling',
+    file: 'rollout/decision/refresh.ts',
+    find: 'if (!isClear || desired <= view.desired) return [];',
+    replace: 'if (isClear || desired) return [];',
+  },
+  // Gates over the group.
+  {
+    name: 'goes on whatever alarms say',
+    file: 'rollout/gates/alarms.ts',
+    find: "case 'ALARM':\n        return { status: 'failed'",
+    replace: "case 'ALARM':\n        return { status: 'passed'",
+  },
   // Drains.
+  {
+    name: 'takes silence of a drain for its end',
+    file: 'rollout/drains/http-hook.ts',
+    find: "if (error instanceof NoAnswer) return answered('waiting', error.message);",
+    replace: "if (error instanceof NoAnswer) return answered('passed', error.message);",
+  },
+  {
+    name: 'takes a question not answered yet for one that has passed',
+    file: 'rollout/gates/gates.ts',
+    find: "if (!answer) return { status: 'waiting'",
+    replace: "if (!answer) return { status: 'passed'",
+  },
+  {
+    name: 'gives no work back to instances that need not go',
+    file: 'rollout/decision/decide.ts',
+    find: "...abandon(released, 'it need not be replaced any more'),",
+    replace: '',
+  },
   {
     name: 'terminates as soon as the drain has begun',
     file: 'rollout/drains/target-group.ts',
@@ -67,7 +160,38 @@ export const mutants: readonly Mutant[] = [
     find: 'now - current.since >= drain.deadlineMs',
     replace: 'now - current.since >= drain.deadlineMs / 10',
   },
+  // Behind a termination hook.
+  {
+    name: 'lets an instance go before its work has ended',
+    file: 'rollout/decision/handover.ts',
+    find: "if (answer.status === 'passed') return 'done';",
+    replace: "if (answer.status) return 'done';",
+  },
+  {
+    name: 'never completes its hook',
+    file: 'rollout/decision/handover.ts',
+    find: "if (verdict === 'done') ended.push(id);",
+    replace: "if (verdict === 'done') continue;",
+  },
+  {
+    name: 'sends no heartbeat',
+    file: 'rollout/decision/handover.ts',
+    find: 'now - known.beatAt >= beatAfterMs) due.push(id);',
+    replace: 'now - known.beatAt >= beatAfterMs) continue;',
+  },
   // Who is held back.
+  {
+    name: 'takes protected instances when there are too many',
+    file: 'rollout/decision/surplus.ts',
+    find: 'boolean => !protectedFromScaleIn;',
+    replace: 'boolean => !protectedFromScaleIn || true;',
+  },
+  {
+    name: 'works on groups that another release holds',
+    file: 'rollout/tags.ts',
+    find: 'if (holder === null || holder === release) return;',
+    replace: 'if (holder !== release || holder) return;',
+  },
   {
     name: 'replaces protected instances',
     file: 'rollout/decision/members.ts',

@@ -4,37 +4,30 @@
  * reason, with nothing of the engine left behind.
  */
 import { createAwsCloud } from '../../pipeline/cloud/aws/cloud.ts';
-import { Interrupted, Stuck } from '../../pipeline/errors.ts';
 import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
-import type { Journal } from '../../pipeline/journal/records.ts';
+import type { Journal, JournalRecord } from '../../pipeline/journal/records.ts';
 import { silent } from '../../pipeline/report/progress.ts';
-import { type RolloutDeps, runWave } from '../../pipeline/rollout/engine.ts';
-import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
+import { pausesMs } from '../../pipeline/rollout/decision/refresh-request.ts';
+import type { RolloutDeps } from '../../pipeline/rollout/engine.ts';
 import { injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { createSimulator } from '../../pipeline/simulator/simulator.ts';
 import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { rolloutDeadlineMs, wavesOf, worldOf } from './account.ts';
-import { type DeathPoint, Killed, mortal } from './death.ts';
-import { judgeEnd, settingsOf } from './ending.ts';
+import { judgeEnd, refreshLeft, settingsOf } from './ending.ts';
+import { behaviours, orderOf } from './faults.ts';
 import { createSafety } from './safety.ts';
-import type { Death, Scenario } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
+import { servicesOf } from './services.ts';
+import { type End, releases, through } from './story.ts';
 import { blurred, meddle, stormy } from './weather.ts';
 
-export interface Run {
-  outcome: 'promoted' | 'rolled back' | 'stuck' | 'overdue' | 'crashed';
-  /** Why it was not promoted. */
-  reason: string;
+export interface Run extends End {
   /** Broken rules, in words; empty when all is well. */
   violations: string[];
   /** Virtual time from beginning to end. */
   tookMs: number;
   transcript: string[];
 }
-
-/** No gate or drain of a scenario asks by HTTP. */
-const noHttp: RolloutDeps['http'] = async ({ url }) => {
-  throw new TypeError(`nobody answers at ${url}`);
-};
 
 /** After the end, for what Auto Scaling still does by itself. */
 const settleMs = 600_000;
@@ -55,7 +48,9 @@ export async function run(scenario: Scenario): Promise<Run> {
   const { world } = simulator;
   const waves = wavesOf(scenario);
   const groups = waves.flatMap((wave) => wave.groups);
-  const safety = createSafety(world, groups, note);
+  const services = servicesOf(scenario, world, clock, simulator.advance);
+  const isCalm = isUndisturbed(scenario);
+  const safety = createSafety(world, groups, services, { note, isCalm });
   look = safety.look;
   const real = createAwsCloud({
     provider: 'simulator',
@@ -63,23 +58,40 @@ export async function run(scenario: Scenario): Promise<Run> {
     endpoint: 'http://127.0.0.1',
     inProcess: { clock, account: simulator },
   });
-  const fault = behaviours[scenario.image];
-  if (fault) injectFault(world, fault);
-  const image = await nextImage(real);
+  const behaviour = behaviours[scenario.image];
+  if (behaviour) injectFault(world, behaviour);
+  const images = Object.fromEntries(
+    await Promise.all(
+      releases.map(async (release, index) => [release, await nextImage(real, index + 2)] as const),
+    ),
+  );
   await clock.sleep(5_000);
   simulator.advance();
+  for (const fault of scenario.faults) injectFault(world, orderOf(fault));
   const before = settingsOf(world);
+  const begunAt = clock.now();
 
-  const journal = noted(createMemoryJournal('r-1', clock), note);
   const blurry = blurred(real, scenario.staleness, clock, safety.observedAt);
-  const cloud = stormy(safety.watched(blurry, journal, simulator.advance), scenario, note);
-  const base = {
-    cloud,
-    http: noHttp,
-    journal,
-    clock,
-    progress: silent,
-    signal: new AbortController().signal,
+  const weathered = stormy(scenario, note);
+  const journals = new Map(
+    releases.map((release) => {
+      const heard = (record: JournalRecord): void => {
+        note(`${record.type} ${JSON.stringify(record.data)}`);
+        safety.heard(record);
+      };
+      return [release as string, told(createMemoryJournal(release, clock), heard)];
+    }),
+  );
+  const depsOf = (release: string): RolloutDeps => {
+    const journal = journals.get(release)!;
+    return {
+      cloud: weathered(safety.watched(blurry, journal, simulator.advance)),
+      http: services.http,
+      journal,
+      clock,
+      progress: silent,
+      signal: new AbortController().signal,
+    };
   };
   const over = new AbortController();
   const meddling = meddle(
@@ -91,14 +103,21 @@ export async function run(scenario: Scenario): Promise<Run> {
     if (!over.signal.aborted) throw error;
   });
 
-  const lives = scenario.deaths.length + 1;
-  const limitMs = lives * (waves.length + 1) * 2 * rolloutDeadlineMs;
+  const lives = scenario.deaths.length + 1 + scenario.faults.length;
+  const pauses = Math.max(0, ...groups.map(pausesMs));
+  const limitMs = lives * (waves.length + 1) * 2 * (rolloutDeadlineMs + pauses) * releases.length;
   const overdue = clock.sleep(limitMs, over.signal).then(
     () => ({ outcome: 'overdue' as const, reason: `nothing ended within ${limitMs / 1000} s` }),
     () => ({ outcome: 'overdue' as const, reason: '' }),
   );
-  const lived = through(base, scenario, waves, image, note);
-  const end = await Promise.race([lived, overdue]).catch((error: unknown) => ({
+  const stopped = (): void => {
+    for (const { group } of isCalm ? groups : []) {
+      if (refreshLeft(world, group)) safety.violated(group, 'was stopped, and its refresh goes on');
+    }
+  };
+  const imageOf = async (release: string) => images[release]!;
+  const telling = through({ waves, note, depsOf, imageOf, stopped }, scenario);
+  const end = await Promise.race([telling, overdue]).catch((error: unknown) => ({
     outcome: 'crashed' as const,
     reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
   }));
@@ -107,97 +126,43 @@ export async function run(scenario: Scenario): Promise<Run> {
   over.abort();
   await meddling;
   for (const image of Object.values(world.images)) image.state = 'available';
+  world.faults = world.faults.filter(({ fault }) => fault.kind !== 'no-capacity');
   await clock.sleep(settleMs);
   simulator.advance();
   const violations = [
     ...safety.violations,
-    ...judgeEnd({ scenario, world, journal, groups, before, end, wanted: safety.wanted }),
+    ...judgeEnd({
+      scenario,
+      startedAt: begunAt,
+      world,
+      services,
+      journals: [...journals.values()],
+      groups,
+      before,
+      end,
+      wanted: safety.wanted,
+    }),
   ];
   return { ...end, violations, tookMs, transcript };
 }
 
-async function nextImage(cloud: RolloutDeps['cloud']) {
-  const name = 'base-2';
+/** Nothing interrupts the engine or delays what it says, except for the stops by hand. */
+const isUndisturbed = ({ weather, faults, staleness, http, deaths, happenings }: Scenario): boolean =>
+  [weather, faults, staleness, http].every(({ length }) => length === 0) &&
+  deaths.every(({ at }) => at === 'signal') &&
+  !happenings.some(({ kind }) => kind === 'clock-jump');
+
+async function nextImage(cloud: RolloutDeps['cloud'], number: number) {
+  const name = `base-${number}`;
   return { id: await cloud.registerImage({ name, description: 'the next one', tags: {} }), name };
 }
 
-/** How the image behaves, as orders to the simulator; a good one needs none. */
-const behaviours: Record<Scenario['image'], Parameters<typeof injectFault>[1] | null> = {
-  good: null,
-  unhealthy: { kind: 'unhealthy', imageId: 'new' },
-  'never-boots': { kind: 'never-boots', imageId: 'new' },
-  'turns-bad': { kind: 'unhealthy', failsAfterMs: 150_000, imageId: 'new' },
-  'bad-in-a-zone': { kind: 'unhealthy', zone: 'eu-central-1b', imageId: 'new' },
-};
-
-type End = Pick<Run, 'outcome' | 'reason'>;
-
-/** The story of a release, told again after every death, as `drover resume` tells it. */
-async function through(
-  base: RolloutDeps,
-  { deaths, afterwards }: Scenario,
-  waves: ReturnType<typeof wavesOf>,
-  image: { id: string; name: string },
-  note: (line: string) => void,
-): Promise<End> {
-  for (const death of [...deaths, null]) {
-    const deps = death ? doomed(base, death) : base;
-    try {
-      return await story(deps, waves, image, afterwards);
-    } catch (error) {
-      if (error instanceof Stuck) return { outcome: 'stuck', reason: `${error.message} ${error.remedy}` };
-      if (!death || !(error instanceof Killed || error instanceof Interrupted)) throw error;
-      note(`the process ends: ${error.message}`);
-      await base.clock.sleep(death.deadForS * 1000);
-    }
-  }
-  throw new TypeError('the last life has no death');
-}
-
-async function story(
-  deps: RolloutDeps,
-  waves: ReturnType<typeof wavesOf>,
-  image: { id: string; name: string },
-  afterwards: Scenario['afterwards'],
-): Promise<End> {
-  const back = async (reason: string): Promise<End> => {
-    const groups = waves.flatMap((wave) => wave.groups);
-    await rollbackGroups(deps, { groups, reason, actor: 'simulation' });
-    return { outcome: 'rolled back', reason };
-  };
-  const begun = deps.journal.records().findLast(({ type }) => type === 'rollback.started');
-  if (begun?.type === 'rollback.started') return back(begun.data.reason);
-  const fleet = waves.flatMap((wave) => wave.groups.map(({ group }) => group));
-  for (const wave of waves) {
-    const outcome = await runWave(deps, wave, image, fleet);
-    if (outcome.outcome === 'failed') return back(outcome.reason);
-  }
-  return afterwards === 'roll back' ? back('by hand') : { outcome: 'promoted', reason: '' };
-}
-
-/** The process that will end so; a stop by hand ends it at a safe point, at the nth record or after. */
-function doomed(base: RolloutDeps, { at, nth }: Death): RolloutDeps {
-  if (at !== 'signal') return mortal(base, at as DeathPoint, nth).deps;
-  const stop = new AbortController();
-  let count = 0;
-  const journal: Journal = {
-    ...base.journal,
-    async append(entry) {
-      const record = await base.journal.append(entry);
-      count += 1;
-      if (count === nth) stop.abort(new Error('SIGTERM'));
-      return record;
-    },
-  };
-  return { ...base, journal, signal: stop.signal };
-}
-
-function noted(journal: Journal, note: (line: string) => void): Journal {
+function told(journal: Journal, heard: (record: JournalRecord) => void): Journal {
   return {
     ...journal,
     async append(entry) {
       const record = await journal.append(entry);
-      note(`${entry.type} ${JSON.stringify(entry.data)}`);
+      heard(record);
       return record;
     },
   };

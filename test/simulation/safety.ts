@@ -1,21 +1,33 @@
 /**
  * The safety rules of a rollout, judged by the simulated world's own truth and never by what the engine believes.
- * Looks after every event of the model, and at every call of the engine before it is made.
+ * Looks after every event of the model, and at every call of the engine before it is made (calls.ts).
  *
  * What others do is not the engine's fault, but it does not end the watch either: after an instance has died, the
  * least that must serve is what serves then, and rises with it up to the floor; after a user has asked for fewer,
  * the most there may be is what there is, and falls with it. So in the middle of a disaster the engine still may
- * not make anything worse. The one thing forgiven is acting on what was true when it last could look.
+ * not make anything worse. The one thing forgiven is acting on what was true when it last could look. What Auto Scaling
+ * does for an instance refresh the engine has started is judged as if the engine did it.
  */
-import type { Cloud, GroupChange } from '../../pipeline/cloud/cloud.ts';
-import type { Journal } from '../../pipeline/journal/records.ts';
-import type { Allowance, GroupSpec } from '../../pipeline/rollout/spec.ts';
-import { servingIn } from '../../pipeline/simulator/capacity.ts';
+import type { Cloud } from '../../pipeline/cloud/cloud.ts';
+import type { Journal, JournalRecord } from '../../pipeline/journal/records.ts';
+import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
 import { works } from '../../pipeline/simulator/model/behaviour.ts';
-import { counts } from '../../pipeline/simulator/model/lifecycle.ts';
+import { activeRefresh } from '../../pipeline/simulator/model/refresh-state.ts';
 import type { Group, Member, World } from '../../pipeline/simulator/model/state.ts';
 import { templateOf } from './account.ts';
+import { judgeCall } from './calls.ts';
 import { wrapped } from './death.ts';
+import type { Services } from './services.ts';
+import {
+  canaryLimitOf,
+  countedIn,
+  hear,
+  limitsOf,
+  servingOf,
+  surgeOf,
+  type Watch,
+  watchOf,
+} from './watch.ts';
 
 export interface Safety {
   readonly violations: string[];
@@ -27,69 +39,33 @@ export interface Safety {
   wanted(group: string): number;
   /** The cloud as the engine gets it: every call is judged before it is made. */
   watched(cloud: Cloud, journal: Journal, advance: () => void): Cloud;
+  /** A record has been written. */
+  heard(record: JournalRecord): void;
   /** What is observed from now on was true at that time. */
   observedAt(ms: number): void;
+  /** Says that a rule was broken. */
+  violated(group: string, what: string): void;
 }
-
-/** Said again here, because an engine that counts wrong must not be measured by its own count. */
-const surgeOf = (surge: Allowance, wanted: number): number =>
-  'instances' in surge ? surge.instances : Math.ceil(surge.fraction * wanted);
-const unavailableOf = (unavailable: Allowance, wanted: number): number =>
-  'instances' in unavailable ? unavailable.instances : Math.floor(unavailable.fraction * wanted);
 
 /** From an instance AZRebalance has launched being in service to Auto Scaling taking another for it. */
 const rebalancingMs = 5_000;
+/** From an instance failing to Auto Scaling knowing it: two rounds of the slowest target group's checks. */
+const noticingMs = 90_000;
+/** A canary that an accident leaves incomplete for less than this has soaked all the same. */
+const canaryBreakMs = 90_000;
 
-interface Watch {
-  spec: GroupSpec;
-  wanted: number;
-  /** The least that must serve, the most there may be: see above. */
-  least: number;
-  most: number;
-  serving: Set<string>;
-  /** Instances the engine has drained or ended, and since when it has drained them. */
-  touched: Set<string>;
-  drainedSince: Map<string, number>;
-  /** When others last changed the group or took an instance from it. */
-  disturbedAt: number;
-  /** Desired was last lowered by somebody else: whom Auto Scaling takes then is their doing. */
-  loweredByOthers: boolean;
-  /** AZRebalance has launched one, by the last look, and takes another for it as soon as that is in service. */
-  rebalances: boolean;
-  /** When it was last about to. */
-  rebalancedAt: number;
-}
-
+/** @param isCalm nothing interrupts or delays the engine */
 export function createSafety(
   world: World,
   specs: readonly GroupSpec[],
-  note: (line: string) => void,
+  services: Services,
+  { note, isCalm }: { note: (line: string) => void; isCalm: boolean },
 ): Safety {
   const violations: string[] = [];
   const initialVersions = new Map(Object.values(world.templates).map((t) => [t.id, t.latestVersion]));
   let viewAt = world.now;
-  const watches = new Map(
-    specs.map((spec): [string, Watch] => {
-      const group = world.groups[spec.group]!;
-      const serving = new Set(servingIn(world, group).map(({ instanceId }) => instanceId));
-      return [
-        spec.group,
-        {
-          spec,
-          wanted: group.desired,
-          least: Math.min(serving.size, group.desired - unavailableOf(spec.unavailable, group.desired)),
-          most: Math.max(countedIn(group).length, group.desired + surgeOf(spec.surge, group.desired)),
-          serving,
-          touched: new Set(),
-          drainedSince: new Map(),
-          disturbedAt: Number.NEGATIVE_INFINITY,
-          loweredByOthers: false,
-          rebalances: false,
-          rebalancedAt: Number.NEGATIVE_INFINITY,
-        },
-      ];
-    }),
-  );
+  const watches = new Map(specs.map((spec): [string, Watch] => [spec.group, watchOf(world, spec, services)]));
+  const opened = new Map<string, JournalRecord & { type: 'intent' }>();
 
   function violated(group: string, what: string): void {
     const line = `${group}: ${what}`;
@@ -100,8 +76,8 @@ export function createSafety(
 
   function lookAt(name: string, watch: Watch): void {
     const group = world.groups[name]!;
-    const { spec, wanted } = watch;
-    const serving = new Set(servingIn(world, group).map(({ instanceId }) => instanceId));
+    const { wanted } = watch;
+    const serving = new Set(servingOf(world, group, services).map(({ instanceId }) => instanceId));
     const lost = [...watch.serving].filter((id) => !serving.has(id));
     const members = Object.values(group.members);
     const rebalances = members.some(({ rebalancing }) => rebalancing);
@@ -112,30 +88,69 @@ export function createSafety(
     watch.serving = serving;
     if (byOthers.length > 0) watch.disturbedAt = world.now;
     const ours = lost.filter((id) => !byOthers.includes(id));
-    if (serving.size < watch.least && ours.length > 0 && known(watch)) {
+    if (serving.size < watch.least && ours.length > 0 && known(watch) && !isBlind(watch)) {
       violated(
         name,
         `${ours.join(', ')} taken: ${serving.size} serve, ${watch.least} must (wanted ${wanted})`,
       );
     }
-    const floor = Math.max(0, wanted - unavailableOf(spec.unavailable, wanted));
-    watch.least = Math.min(floor, serving.size);
+    const limits = limitsOf(world, watch);
+    watch.least = Math.min(limits.floor, serving.size);
 
     const total = countedIn(group).length;
-    if (total > watch.most) violated(name, `${total} instances, ${watch.most} allowed (wanted ${wanted})`);
-    watch.most = Math.max(wanted + surgeOf(spec.surge, wanted), Math.min(watch.most, total));
+    // What AZRebalance has launched is in service for a moment before it takes another for it.
+    const isRebalanced = world.now - watch.rebalancedAt <= rebalancingMs;
+    if (total > watch.most && !isRebalanced)
+      violated(name, `${total} instances, ${watch.most} allowed (wanted ${wanted})`);
+    watch.most = Math.max(limits.most, Math.min(watch.most, total));
 
+    lookAtVersions(name, group);
+    lookAtCanary(watch, group, serving);
+    lookAtWaiting(name, watch, members);
+  }
+
+  /** Auto Scaling replaces by itself, and cannot know yet what has just happened. */
+  const isBlind = (watch: Watch): boolean =>
+    activeRefresh(world, watch.spec.group) !== null && world.now - watch.disturbedAt < noticingMs;
+
+  function lookAtVersions(name: string, group: Group): void {
     const template = templateOf(group);
     const isNewer = world.templates[template.id]!.latestVersion > initialVersions.get(template.id)!;
     if (template.version === '$Latest' && isNewer)
       violated(name, 'follows $Latest while a new version exists');
+    const desired = activeRefresh(world, name)?.desired;
+    if (desired && !/^\d+$/.test(templateOf(desired).version)) {
+      violated(name, `its instance refresh follows ${templateOf(desired).version}`);
+    }
+  }
+
+  function lookAtCanary(watch: Watch, group: Group, serving: Set<string>): void {
+    const limit = canaryLimitOf(watch);
+    if (limit === null) return;
+    const whole = [...serving].filter((id) => group.members[id]?.template?.version === watch.target).length;
+    if (whole >= Math.min(limit, watch.wanted)) {
+      const isNew = watch.canaryBrokenAt !== null && world.now - watch.canaryBrokenAt >= canaryBreakMs;
+      watch.canarySince = isNew ? world.now : (watch.canarySince ?? world.now);
+      watch.canaryBrokenAt = null;
+    } else if (watch.canarySince !== null) watch.canaryBrokenAt ??= world.now;
+  }
+
+  function lookAtWaiting(name: string, watch: Watch, members: readonly Member[]): void {
+    const hook = watch.spec.handover?.hook;
+    if (hook === undefined) return;
+    for (const { instanceId: id, lifecycle } of members) {
+      if (lifecycle === 'Terminating:Wait' && !watch.waiting.has(id)) watch.waiting.set(id, world.now);
+      const isOver = lifecycle === 'Terminating:Proceed' && watch.ended.has(id) && !watch.letGo.has(id);
+      if (isOver && isCalm && watch.waiting.has(id)) violated(name, `the hook of ${id} timed out`);
+      if (isOver) watch.letGo.add(id);
+    }
   }
 
   /** Whether an instance the engine has not touched went by somebody else's doing. */
   function isOthers(watch: Watch, member: Member | undefined): boolean {
     const instance = member && world.instances[member.instanceId];
-    if (!member || !instance || !works(world, instance)) return true;
-    if (member.lifecycle !== 'Terminating') return true;
+    if (!member || !instance || !works(world, instance) || !services.isReady(instance)) return true;
+    if (member.lifecycle !== 'Terminating' || member.health === 'Unhealthy') return true;
     return watch.loweredByOthers || world.now - watch.rebalancedAt <= rebalancingMs;
   }
 
@@ -143,95 +158,9 @@ export function createSafety(
     for (const [name, watch] of watches) lookAt(name, watch);
   }
 
-  /** The engine's call, before it is made. */
-  function judge(call: keyof Cloud, given: unknown[], journal: Journal): void {
-    if (call === 'deregisterTargets' || call === 'registerTargets') {
-      const [arn, ids] = given as [string, string[]];
-      for (const [name, watch] of watches) {
-        const group = world.groups[name]!;
-        if (!group.targetGroupArns.includes(arn)) continue;
-        requireIntent(journal, name, call);
-        for (const id of ids) {
-          if (call === 'registerTargets') watch.touched.delete(id);
-          else watch.touched.add(id);
-          if (call === 'registerTargets') watch.drainedSince.delete(id);
-          else if (!watch.drainedSince.has(id)) watch.drainedSince.set(id, world.now);
-        }
-      }
-      return;
-    }
-    const [name] = given as [string];
-    const watch = watches.get(name);
-    if (!watch || typeof name !== 'string') return;
-    requireIntent(journal, name, call);
-    if (call === 'updateGroup') judgeUpdate(name, watch, given[1] as GroupChange);
-    if (call === 'terminateInstances') {
-      const { decrementDesired } = given[2] as { decrementDesired: boolean };
-      for (const id of given[1] as string[]) judgeTermination(name, watch, id, decrementDesired);
-    }
-  }
-
-  function judgeUpdate(
-    name: string,
-    watch: Watch,
-    { desired, templateVersion, ifDesired, max }: GroupChange,
-  ): void {
-    const group = world.groups[name]!;
-    if (ifDesired !== undefined && group.desired !== ifDesired && group.desired !== desired) return;
-    if (desired !== undefined) {
-      watch.loweredByOthers = false;
-      const most = watch.wanted + surgeOf(watch.spec.surge, watch.wanted);
-      if (desired > Math.max(most, group.desired) && known(watch)) {
-        violated(name, `desired set to ${desired}, ${most} allowed`);
-      }
-      if (desired < group.desired) violated(name, `desired lowered from ${group.desired} to ${desired}`);
-    }
-    if (max !== undefined && max < group.desired && known(watch)) {
-      violated(name, `MaxSize set to ${max} below desired ${group.desired}`);
-    }
-    const { id } = templateOf(group);
-    if (typeof templateVersion === 'number' && !world.templates[id]!.versions[templateVersion]) {
-      violated(name, `pinned to version ${templateVersion}, which does not exist`);
-    }
-  }
-
-  function judgeTermination(name: string, watch: Watch, id: string, decrement: boolean): void {
-    const group = world.groups[name]!;
-    const member = group.members[id];
-    if (!member || member.lifecycle === 'Terminating') return;
-    watch.touched.add(id);
-    const { spec } = watch;
-    const isHeld = member.protectedFromScaleIn ? spec.protectedInstances : undefined;
-    if (isHeld && isHeld !== 'replace' && known(watch)) violated(name, `${id} ended although protected`);
-    if (member.lifecycle === 'Standby') {
-      if (spec.standbyInstances !== 'replace' && known(watch)) violated(name, `${id} ended in Standby`);
-      if (decrement) violated(name, `${id} is in Standby: desired does not count it`);
-    }
-    const [drain] = spec.drain;
-    const isBusy = group.targetGroupArns.some((arn) => world.targetGroups[arn]!.targets[id] !== undefined);
-    if (!drain || !isBusy) return;
-    const since = watch.drainedSince.get(id);
-    const isLate = since !== undefined && world.now - since >= drain.deadlineMs;
-    if (!isLate) violated(name, `${id} ended before its drain`);
-    else if (drain.on_deadline === 'fail')
-      violated(name, `${id} ended after a drain that must fail the rollout`);
-  }
-
-  /** Nothing is changed that the journal does not announce, nor before the group's baseline is in it. */
-  function requireIntent(journal: Journal, name: string, call: string): void {
-    const records = journal.records();
-    if (!records.some(({ type, data }) => type === 'group.baseline' && data.group === name)) {
-      violated(name, `${call} before the baseline was journaled`);
-    }
-    const last = records.findLast(({ type, data }) => type === 'intent' && data.group === name);
-    const key = last?.type === 'intent' ? last.data.key : null;
-    if (!key || records.some(({ type, data }) => type === 'outcome' && data.key === key)) {
-      violated(name, `${call} without an open intent`);
-    }
-  }
-
   return {
     violations,
+    violated,
     look,
     others(name, act, wanted) {
       const watch = watches.get(name)!;
@@ -241,26 +170,30 @@ export function createSafety(
       if (wanted !== undefined) watch.wanted = wanted;
       watch.disturbedAt = world.now;
       if (group.desired < before) watch.loweredByOthers = true;
-      watch.most = Math.max(watch.most, wantedMost(watch));
+      watch.most = Math.max(watch.most, watch.wanted + surgeOf(watch.spec.surge, watch.wanted));
       look();
     },
     wanted: (name) => watches.get(name)!.wanted,
     watched: (cloud, journal, advance) =>
       wrapped(cloud, (name, call) => async (...given) => {
         advance();
-        judge(name, given, journal);
+        judgeCall({ world, watches, services, journal, known, violated }, name, given);
         const answer = await call(...given);
         look();
         return answer;
       }),
+    heard(record) {
+      if (record.type === 'intent' && record.data.action === 'widen') {
+        const watch = watches.get(record.data.group)!;
+        const { strategy } = watch.spec;
+        const soakMs = strategy.type === 'canary' ? strategy.soakMs : 0;
+        const isSoaked = watch.canarySince !== null && world.now - watch.canarySince >= soakMs;
+        if (!isSoaked && known(watch)) violated(record.data.group, 'widened before the canary had soaked');
+      }
+      for (const watch of watches.values()) hear(watch, record, opened);
+    },
     observedAt(ms) {
       viewAt = ms;
     },
   };
 }
-
-const wantedMost = ({ wanted, spec }: Watch): number => wanted + surgeOf(spec.surge, wanted);
-
-/** AZRebalance may exceed desired by what it launches before it terminates. */
-const countedIn = (group: Group): Member[] =>
-  Object.values(group.members).filter((member) => counts(member) && !member.rebalancing);

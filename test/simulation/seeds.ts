@@ -1,7 +1,8 @@
 /** One seed is one scenario: drawn, run, and shrunk should it fail. */
 import fc from 'fast-check';
+import { scenarios } from './draw.ts';
 import { type Run, run } from './run.ts';
-import { type Scenario, scenarios } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
 
 export interface SeedResult {
   seed: number;
@@ -9,7 +10,7 @@ export interface SeedResult {
   violations: string[];
 }
 
-/** Unbiased: edges are drawn on purpose (scenario.ts), and a first run would consist of little else. */
+/** Unbiased: edges are drawn on purpose (draw.ts), and a first run would consist of little else. */
 const drawing = { numRuns: 1, unbiased: true } as const;
 
 export function scenarioOf(seed: number): Scenario {

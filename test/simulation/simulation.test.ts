@@ -20,6 +20,11 @@ test('many seeds differ in what happens and in how they end', () => {
   const scenarios = Array.from({ length: 100 }, (_, index) => scenarioOf(index + 1));
   const kinds = new Set(scenarios.flatMap(({ happenings }) => happenings.map(({ kind }) => kind)));
   expect(kinds.size).toBeGreaterThan(8);
-  expect(new Set(scenarios.map(({ image }) => image)).size).toBe(5);
+  expect(new Set(scenarios.map(({ image }) => image)).size).toBe(8);
+  const strategies = scenarios.flatMap(({ groups }) => groups.map(({ strategy }) => strategy.type));
+  const share = strategies.filter((type) => type === 'rolling').length / strategies.length;
+  expect(share).toBeGreaterThan(0.5);
+  expect(new Set(strategies).size).toBe(3);
+  expect(new Set(scenarios.flatMap(({ faults }) => faults.map(({ kind }) => kind))).size).toBeGreaterThan(5);
   expect(scenarios.filter(({ deaths }) => deaths.length > 0).length).toBeGreaterThan(20);
 });

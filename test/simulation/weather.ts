@@ -1,12 +1,13 @@
 /** A cloud that refuses, loses answers, and shows what was true a while ago; and people who meddle meanwhile. */
 import type { Clock } from '../../pipeline/clock.ts';
 import { type Cloud, CloudError, type GroupObservation } from '../../pipeline/cloud/cloud.ts';
+import { setAlarmState } from '../../pipeline/simulator/model/alarms.ts';
 import { resume, setDesired, suspend, updateGroup } from '../../pipeline/simulator/model/groups.ts';
 import { terminate } from '../../pipeline/simulator/model/instances.ts';
-import { setProtection } from '../../pipeline/simulator/model/membership.ts';
+import { enterStandby, setProtection } from '../../pipeline/simulator/model/membership.ts';
 import type { Group, World } from '../../pipeline/simulator/model/state.ts';
 import type { VirtualClock } from '../../pipeline/simulator/virtual-clock.ts';
-import { inService, nameOf, templateOf } from './account.ts';
+import { alarmOf, inService, nameOf, templateOf } from './account.ts';
 import { isMutation, wrapped } from './death.ts';
 import type { Safety } from './safety.ts';
 import type { Happening, Scenario, Staleness } from './scenario.ts';
@@ -14,22 +15,23 @@ import type { Happening, Scenario, Staleness } from './scenario.ts';
 /** A drain that sticks: longer than any rollout. */
 const foreverMs = 30 * 86_400_000;
 
-/** Refuses and loses the calls the scenario names. */
-export function stormy(cloud: Cloud, { weather }: Scenario, note: (line: string) => void): Cloud {
+/** Refuses and loses the calls the scenario names, counted over everybody who gets such a cloud. */
+export function stormy({ weather }: Scenario, note: (line: string) => void): (cloud: Cloud) => Cloud {
   let count = 0;
-  return wrapped(cloud, (name, call) => async (...given) => {
-    if (!isMutation(name)) return call(...given);
-    count += 1;
-    const does = weather.find((one) => one.call === count)?.does;
-    if (does) note(`call ${count}, ${name}, is ${does}`);
-    if (does === 'busy') throw new CloudError(name, 'ScalingActivityInProgress', 'busy');
-    if (does === 'throttled') throw new CloudError(name, 'Throttling', 'Rate exceeded');
-    const silence = new CloudError(name, 'EndpointUnreachable', 'hang up', { outcomeUnknown: true });
-    if (does === 'unsent') throw silence;
-    const answer = await call(...given);
-    if (does === 'lost') throw silence;
-    return answer;
-  });
+  return (cloud) =>
+    wrapped(cloud, (name, call) => async (...given) => {
+      if (!isMutation(name)) return call(...given);
+      count += 1;
+      const does = weather.find((one) => one.call === count)?.does;
+      if (does) note(`call ${count}, ${name}, is ${does}`);
+      if (does === 'busy') throw new CloudError(name, 'ScalingActivityInProgress', 'busy');
+      if (does === 'throttled') throw new CloudError(name, 'Throttling', 'Rate exceeded');
+      const silence = new CloudError(name, 'EndpointUnreachable', 'hang up', { outcomeUnknown: true });
+      if (does === 'unsent') throw silence;
+      const answer = await call(...given);
+      if (does === 'lost') throw silence;
+      return answer;
+    });
 }
 
 /** Observations as an eventually consistent service gives them; `seen` hears since when each is true. */
@@ -72,9 +74,7 @@ export async function meddle(
   const startedAt = clock.now();
   const limits = new Map(Object.values(world.groups).map(({ name, max }) => [name, max]));
   const returns = happenings.flatMap((one) =>
-    one.kind === 'no-capacity'
-      ? [{ kind: 'capacity' as const, group: one.group, atS: one.atS + one.forS }]
-      : [],
+    'forS' in one ? [{ kind: reversals[one.kind], group: one.group, atS: one.atS + one.forS }] : [],
   );
   for (const happening of [...happenings, ...returns].sort((a, b) => a.atS - b.atS)) {
     await clock.sleep(Math.max(0, startedAt + happening.atS * 1000 - clock.now()), signal);
@@ -86,10 +86,12 @@ export async function meddle(
   }
 }
 
+const reversals = { 'no-capacity': 'capacity', alarm: 'no-alarm' } as const;
+
 function happen(
   world: World,
   group: Group,
-  happening: Happening | { kind: 'capacity' },
+  happening: Happening | { kind: (typeof reversals)[keyof typeof reversals] },
   { clock, safety, limits }: { clock: VirtualClock; safety: Safety; limits: Map<string, number> },
 ): void {
   const others = (act: () => void, wanted?: number): void => safety.others(group.name, act, wanted);
@@ -131,6 +133,23 @@ function happen(
         for (const member of Object.values(group.members)) member.protectedFromScaleIn = false;
       });
       return;
+    case 'stand-by': {
+      const member = pick(happening.which);
+      const isAllowed = member && group.desired > group.min;
+      if (isAllowed) {
+        // With a decrement; what desired reads then is what is wanted, as after any other change of it.
+        const wanted = Math.min(group.desired - 1, limits.get(group.name)!);
+        others(() => enterStandby(world, group, [member.instanceId], true), wanted);
+      }
+      return;
+    }
+    case 'alarm':
+    case 'no-alarm': {
+      const name = alarmOf(group.name);
+      const state = happening.kind === 'alarm' ? 'ALARM' : 'OK';
+      if (world.alarms[name]) setAlarmState(world, name, state, 'errors were counted');
+      return;
+    }
     case 'template':
       if (group.template) others(() => Object.assign(group.template!, { version: '$Default' }));
       return;

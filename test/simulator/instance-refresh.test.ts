@@ -180,6 +180,18 @@ test('the next instance waits until the one before has warmed up', async () => {
   expect(lasted(short)).toBeLessThan(600_000);
 });
 
+test('what is to be replaced serves already, however young it is: warming up is for its replacement', async () => {
+  const aws = await groupOf(2);
+  for (const id of Object.keys(aws.simulator.world.groups['web-a']!.members)) await terminate(aws, id, false);
+  await aws.clock.sleep(60_000);
+  aws.simulator.advance();
+  aws.present.lowest = 2;
+  await start(aws, { MinHealthyPercentage: 100, MaxHealthyPercentage: 150, InstanceWarmup: 300 });
+  await aws.clock.sleep(60_000);
+  await refreshNow(aws);
+  expect(aws.present.lowest).toBe(2);
+});
+
 test('at a checkpoint it pauses, and after a last checkpoint below 100 percent it is over', async () => {
   const aws = await groupOf(10);
   await start(aws, { MinHealthyPercentage: 50, CheckpointPercentages: [20, 50], CheckpointDelay: 900 });

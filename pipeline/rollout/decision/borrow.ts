@@ -21,7 +21,7 @@ export function changeFor(
   moves: number,
 ): GroupChange {
   if (isPaused(memory)) return {};
-  const raised = Math.max(view.desired, desiredGoal(view, view.active + moves));
+  const raised = moves > 0 ? desiredGoal(view, moves) : view.desired + view.raise;
   return {
     ...(!isLaunchedFrom(goal, group) && { templateVersion: goal.version }),
     ...(raised > view.desired && { desired: raised, ifDesired: view.desired }),
@@ -35,7 +35,7 @@ const isLaunchedFrom = ({ version, follows }: Assignment['goal'], { template }: 
 /** Marks the group, suspends what would interfere, and makes the change, in this order. */
 export function setUp(
   { release, baseline, goal }: Assignment,
-  { group }: Snapshot,
+  { group }: Pick<Snapshot, 'group'>,
   memory: Memory,
   view: View,
   change: GroupChange,

@@ -69,14 +69,17 @@ export function requireNoRefresh(group: string, refresh: RefreshObservation | nu
 export function requestOf(
   spec: GroupSpec,
   version: number,
-  { wanted, unavailable, surge }: Pick<View, 'wanted' | 'unavailable' | 'surge'>,
+  { wanted, desired, unavailable, surge }: Pick<View, 'wanted' | 'desired' | 'unavailable' | 'surge'>,
 ): RefreshRequest {
   const { strategy } = spec;
   const checkpoints = strategy.type === 'instance-refresh' ? strategy.checkpoints : [];
   const floor = Math.max(0, wanted - unavailable);
-  const below = Math.floor((floor * 100) / wanted);
-  const least = Math.ceil((wanted * below) / 100) < floor ? below + 1 : below;
-  const most = Math.max(100, Math.ceil(((wanted + surge + 1) * 100) / wanted) - 1);
+  // An earlier refresh that was cancelled may have left desired raised. A group of which none is wanted may have some in
+  // Standby; percentages of nothing are as good as those of one.
+  const whole = Math.max(1, desired);
+  const below = Math.floor((floor * 100) / whole);
+  const least = Math.ceil((whole * below) / 100) < floor ? below + 1 : below;
+  const most = Math.max(100, Math.ceil(((wanted + surge + 1) * 100) / whole) - 1);
   return {
     version,
     minHealthy: least,

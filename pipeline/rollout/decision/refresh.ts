@@ -9,7 +9,7 @@
  *
  * https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-refresh-overview.html
  */
-import type { GroupObservation, RefreshObservation } from '../../cloud/cloud.ts';
+import type { RefreshObservation } from '../../cloud/cloud.ts';
 import type { Action, Assignment, Decision, Memory, Snapshot } from '../state.ts';
 import { setUp } from './borrow.ts';
 import { decide } from './decide.ts';
@@ -56,15 +56,25 @@ export function decideByStrategy(assignment: Assignment, snapshot: Snapshot, pre
 }
 
 /**
- * What a stop has to call off (by hand, or because the cloud stays silent), so that Auto Scaling does not go on replacing while no gate is asked. A resumed run
- * starts another refresh, which leaves alone what was replaced already.
+ * What a stop has to call off (by hand, or because the cloud stays silent), so that Auto Scaling does not go on
+ * replacing while no gate is asked. A resumed run starts another refresh, which leaves alone what was replaced already.
  */
-export function standDown({ goal }: Assignment, memory: Memory, { refresh }: GroupObservation): Action[] {
+export function standDown(
+  assignment: Assignment,
+  memory: Memory,
+  snapshot: Pick<Snapshot, 'group' | 'now'>,
+): Action[] {
+  const { goal } = assignment;
+  const { refresh } = snapshot.group;
   const id = memory.refresh;
   const isOver = id !== null && refresh?.id === id && !underWay.has(refresh.status);
   if (goal.kind === 'return' || !mayHaveStarted(memory) || isOver) return [];
   const which = id === null ? { version: goal.version } : { id };
-  return [{ type: 'cancel-refresh', ...which, why: 'Drover was stopped, and nobody would ask the gates' }];
+  const view = look(assignment, snapshot, memory);
+  return [
+    { type: 'cancel-refresh', ...which, why: 'Drover was stopped, and nobody would ask the gates' },
+    ...kept(assignment, snapshot, memory, view, Math.min(view.desired + view.raise, view.staying.length)),
+  ];
 }
 
 function delegated(assignment: Assignment, snapshot: Snapshot, previous: Memory): Decision {
@@ -102,6 +112,24 @@ function begin(assignment: Assignment, snapshot: Snapshot, memory: Memory, view:
   return [...setUp(assignment, snapshot, memory, view, {}), { type: 'refresh', request, why }];
 }
 
+/**
+ * What a refresh had launched ahead is too much once it is cancelled, and Auto Scaling would end as many of the oldest,
+ * which are those that serve. So desired is raised for them in the same breath; not before, because the refresh would
+ * launch as many more. The version is not touched: Auto Scaling refuses that until the refresh is over.
+ */
+function kept(
+  assignment: Assignment,
+  snapshot: Pick<Snapshot, 'group'>,
+  memory: Memory,
+  view: View,
+  desired: number,
+): Action[] {
+  const isClear = memory.divergence === null && memory.uncertain.length === 0;
+  if (!isClear || desired <= view.desired) return [];
+  const max = desired > snapshot.group.max ? { max: desired } : {};
+  return setUp(assignment, snapshot, memory, view, { desired, ifDesired: view.desired, ...max });
+}
+
 /** A return begins when the refresh no longer replaces anything. */
 function cancelled(
   assignment: Assignment,
@@ -110,10 +138,16 @@ function cancelled(
   refresh: RefreshObservation,
 ): Decision {
   const memory = perceive(assignment, snapshot, previous);
-  const sizes = sizesOf(assignment, look(assignment, snapshot, memory));
+  const view = look(assignment, snapshot, memory);
+  const sizes = sizesOf(assignment, view);
   const isGoingOn = refresh.status !== 'Cancelling' && refresh.status !== 'RollbackInProgress';
   const why = 'it must not go on replacing while the group goes back';
-  const actions: Action[] = isGoingOn ? [{ type: 'cancel-refresh', id: refresh.id, why }] : [];
+  const actions: Action[] = isGoingOn
+    ? [
+        { type: 'cancel-refresh', id: refresh.id, why },
+        ...kept(assignment, snapshot, memory, view, view.desired + view.raise),
+      ]
+    : [];
   const reasons = [`instance refresh ${refresh.id} is ${refresh.status}${because(refresh)}`];
   const { refusals, startedAt } = memory;
   if (refusals.count >= refusalLimit) reasons.push(refusals.last);

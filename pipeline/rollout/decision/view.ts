@@ -22,6 +22,10 @@ function canaryLimit({ goal, spec: { strategy } }: Assignment, { canary }: Memor
   return isTried ? Math.max(1, surgeOf(strategy.size, wanted)) : Number.POSITIVE_INFINITY;
 }
 
+/** Desired while `active` instances are still to be replaced. */
+export const desiredGoal = ({ wanted, surge }: Pick<View, 'wanted' | 'surge'>, active: number): number =>
+  wanted + Math.min(surge, active);
+
 export interface View {
   wanted: number;
   desired: number;
@@ -29,8 +33,12 @@ export interface View {
   unavailable: number;
   /** The least that must be serving. */
   floor: number;
-  /** How many may be on the target version, and how many more may be taken before that many are. */
+  /**
+   * How many may be on the target version; by how many desired is to be raised for the surge; and how many may be taken
+   * besides before that many are: both are replaced by the target version.
+   */
   limit: number;
+  raise: number;
   room: number;
   /** Counted by Auto Scaling and not terminated by us. */
   staying: InstanceObservation[];
@@ -51,7 +59,11 @@ export interface View {
   draining: number;
 }
 
-export function look(assignment: Assignment, { group, now }: Snapshot, memory: Memory): View {
+export function look(
+  assignment: Assignment,
+  { group, now }: Pick<Snapshot, 'group' | 'now'>,
+  memory: Memory,
+): View {
   const { spec } = assignment;
   const { wanted } = memory.owed;
   const present = group.instances.filter((i) => !memory.instances[i.id]?.terminated);
@@ -69,16 +81,20 @@ export function look(assignment: Assignment, { group, now }: Snapshot, memory: M
   const unavailable = unavailableOf(spec.unavailable, wanted);
   const current = staying.filter((i) => !outdated(assignment, i) && !taken(i));
   const limit = canaryLimit(assignment, memory, wanted);
+  const active = replaceable.filter(counted).length;
+  const surge = Math.min(surgeOf(spec.surge, wanted), limit);
   const missing = Math.max(0, group.desired - staying.length);
-  const coming = missing + replaceable.filter(taken).length;
+  const vacancies = Math.max(0, limit - current.length - missing - replaceable.filter(taken).length);
+  const raise = Math.min(vacancies, Math.max(0, desiredGoal({ wanted, surge }, active) - group.desired));
   const hopeless = (i: InstanceObservation) =>
     terminable(i) && !onTrial(assignment, i) && bad(assignment, memory, i);
   return {
     wanted,
     desired: group.desired,
-    surge: Math.min(surgeOf(spec.surge, wanted), limit),
+    surge,
     limit,
-    room: Math.max(0, limit - current.length - coming),
+    raise,
+    room: vacancies - raise,
     unavailable,
     floor: Math.max(0, wanted - unavailable),
     staying,
@@ -89,16 +105,13 @@ export function look(assignment: Assignment, { group, now }: Snapshot, memory: M
     },
     current: current.filter(serves),
     idle: current.filter((i) => !serves(i) && hopeless(i)),
-    active: replaceable.filter(counted).length,
+    active,
     waiting,
     remaining: replaceable.length + waiting.length,
     unproven: staying.filter((i) => onTrial(assignment, i) && !taken(i) && !serves(i)),
     draining: Object.keys(memory.drains).length,
   };
 }
-
-/** Desired while `active` instances are still to be replaced. */
-export const desiredGoal = (view: View, active: number): number => view.wanted + Math.min(view.surge, active);
 
 /** Everything is replaced, proven and counted, and nothing is under way. */
 export const isSettled = (view: View): boolean =>

@@ -56,7 +56,7 @@ export function surveyOf(world: World, group: Group, refresh: InstanceRefresh): 
     }
     if (!counts(member)) continue;
     survey.present += 1;
-    const obstacle = notReady(world, group, refresh, member);
+    const obstacle = notReady(world, group, member) ?? warmingUpIn(world, refresh, member, isStale(member));
     if (obstacle === null) survey.ready.add(member);
     else if (obstacle === warmingUp) survey.warming += 1;
     if (isStale(member)) {
@@ -89,7 +89,7 @@ export function surveyOf(world: World, group: Group, refresh: InstanceRefresh): 
 const warmingUp = 'has not finished warming up.';
 
 /** Wordings 'insufficient data …' as DescribeInstanceRefreshes gives them. */
-function notReady(world: World, group: Group, refresh: InstanceRefresh, member: Member): string | null {
+function notReady(world: World, group: Group, member: Member): string | null {
   if (member.lifecycle !== 'InService') return `is ${member.lifecycle}.`;
   if (member.health !== 'Healthy') return 'is unhealthy.';
   if (world.instances[member.instanceId]?.checks !== 'ok') {
@@ -98,7 +98,20 @@ function notReady(world: World, group: Group, refresh: InstanceRefresh, member: 
   if (elbVerdicts(world, group, member).some((state) => state !== 'healthy')) {
     return 'has insufficient data to evaluate its health with Elastic Load Balancing.';
   }
-  return world.now < (member.inServiceAt ?? 0) + refresh.preferences.warmUpMs ? warmingUp : null;
+  return null;
+}
+
+/**
+ * InstanceWarmup: the time "an instance refresh waits before moving on to replacing the next instance after a new
+ * instance enters the InService state". What is to be replaced serves already, however young it is.
+ */
+function warmingUpIn(
+  world: World,
+  { preferences }: InstanceRefresh,
+  { inServiceAt }: Member,
+  isStale: boolean,
+): string | null {
+  return !isStale && world.now < (inServiceAt ?? 0) + preferences.warmUpMs ? warmingUp : null;
 }
 
 /**

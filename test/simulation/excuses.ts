@@ -1,0 +1,83 @@
+/** Everything in a scenario for which a release may fail, be rolled back, or be handed to a person; and what must fail. */
+import type { Journal } from '../../pipeline/journal/records.ts';
+import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
+import { nameOf } from './account.ts';
+import type { FaultDraw, Scenario } from './scenario.ts';
+
+/** The SDK tries again for about 25 s where it may; five refusals in a row are a failure. */
+const apiPatienceS = 60;
+
+export function excusesOf(scenario: Scenario): string[] {
+  const { happenings, weather, image, groups, faults, http } = scenario;
+  const number = (kind: string) => [...happenings, ...faults].filter((one) => one.kind === kind).length;
+  const held = groups.filter(
+    (one) => one.held === 'wait' && (one.guarded + one.aside > 0 || one.protectsNew),
+  );
+  const taken = number('die') + number('spot-interruption') + number('death');
+  const asks = groups.some((one) => one.httpGate || one.hookDrain || one.handover);
+  const isStubborn = groups.some(({ hookDrain, handover }) =>
+    [hookDrain, handover].some((work) => work && work.workS === null && work.onDeadline === 'fail'),
+  );
+  const excuses = [
+    !['good', 'boots-slowly'].includes(image) && `the image is ${image}`,
+    number('template') > 0 && 'somebody sets the template version',
+    number('drains-stick') > 0 && 'drains stick',
+    number('slow-drain') > 0 && 'drains are slow',
+    number('no-capacity') > 0 && 'there is no capacity for a while',
+    // One is chance; see lossesAllowed. Software that fails is what the gates are for.
+    taken > 1 && 'instances die',
+    faults.some((one) => one.kind === 'death' && one.of === 'software') && 'software fails',
+    number('protect') > 0 && 'somebody protects an instance',
+    number('stand-by') > 0 && groups.some((one) => one.held === 'wait') && 'somebody takes one aside',
+    held.length > 0 && 'somebody has to release an instance',
+    weather.filter(({ does }) => does === 'throttled').length >= 5 && 'calls are refused again and again',
+    happenings.some((one) => one.kind === 'clock-jump') && 'the clock jumps over deadlines',
+    number('alarm') > 0 && groups.some(({ hasAlarm }) => hasAlarm) && 'an alarm rings',
+    number('denied') > 0 && 'calls are denied',
+    number('timeout') + number('lost-response') > 0 && 'answers are lost',
+    faults.reduce((sum, one) => sum + refusedForS(one), 0) > apiPatienceS && 'the API refuses for long',
+    http.length > 0 && asks && 'services answer badly',
+    isStubborn && 'work never ends, and must',
+  ];
+  return excuses.filter((excuse) => excuse !== false);
+}
+
+const refusedForS = (fault: FaultDraw): number =>
+  fault.kind === 'server-error' || fault.kind === 'throttled' ? fault.forS : 0;
+
+/** Not one instance of the image ever serves, and there is at least one to replace. */
+export const mustFail = ({ image, groups, happenings, faults }: Scenario): boolean =>
+  (image === 'unhealthy' || image === 'never-boots') &&
+  happenings.length === 0 &&
+  faults.length === 0 &&
+  groups.some(({ desired, guarded, held }) => desired > (held === 'ignore' ? guarded : 0));
+
+/** Longer than it takes to see an alarm as often in a row as any scenario asks for. */
+const alarmSeenMs = 120_000;
+
+/** A wave is not promoted while the alarm of one of its groups rings. */
+export function alarmsRung(
+  scenario: Scenario,
+  groups: readonly GroupSpec[],
+  journal: Journal,
+  startedAt: number,
+): string[] {
+  const { deaths, happenings } = scenario;
+  const isUnclear = happenings.filter(({ kind }) => kind === 'alarm').length > 1;
+  if (isUnclear || deaths.length > 0 || happenings.some(({ kind }) => kind === 'clock-jump')) return [];
+  const records = journal.records();
+  return happenings.flatMap((one) => {
+    const drawn = scenario.groups[one.group];
+    if (one.kind !== 'alarm' || !drawn?.hasAlarm) return [];
+    const { wave, environment } = groups.find(({ group }) => group === nameOf(one.group))!;
+    const isIts = (data: { wave: string; environment: string }) =>
+      data.wave === wave && data.environment === environment;
+    const began = records.find((record) => record.type === 'wave.started' && isIts(record.data));
+    const ended = records.find((record) => record.type === 'wave.finished' && isIts(record.data));
+    if (!began || ended?.type !== 'wave.finished' || ended.data.outcome !== 'promoted') return [];
+    const rungAt = startedAt + one.atS * 1000;
+    const from = Math.max(rungAt, Date.parse(began.at));
+    const to = Math.min(rungAt + one.forS * 1000, Date.parse(ended.at));
+    return to - from >= alarmSeenMs ? [`promoted while the alarm of ${nameOf(one.group)} rang`] : [];
+  });
+}

@@ -1,0 +1,135 @@
+/** What safety remembers of one group, and the limits that hold for it at this moment. */
+import type { JournalRecord } from '../../pipeline/journal/records.ts';
+import type { Allowance, GroupSpec } from '../../pipeline/rollout/spec.ts';
+import { servingIn } from '../../pipeline/simulator/capacity.ts';
+import { counts } from '../../pipeline/simulator/model/lifecycle.ts';
+import { activeRefresh } from '../../pipeline/simulator/model/refresh-state.ts';
+import type { Group, Member, World } from '../../pipeline/simulator/model/state.ts';
+import type { Services } from './services.ts';
+
+export interface Watch {
+  spec: GroupSpec;
+  wanted: number;
+  /** The least that must serve, the most there may be: see safety.ts. */
+  least: number;
+  most: number;
+  serving: Set<string>;
+  /** Instances the engine has drained or ended; those it has ended; and since when it has drained them. */
+  touched: Set<string>;
+  ended: Set<string>;
+  drainedSince: Map<string, number>;
+  /** When the journal first announced a drain step of an instance, by both. */
+  announced: Map<string, number>;
+  /** When others last changed the group or took an instance from it. */
+  disturbedAt: number;
+  /** Desired was last lowered by somebody else: whom Auto Scaling takes then is their doing. */
+  loweredByOthers: boolean;
+  /** AZRebalance has launched one, by the last look, and takes another for it as soon as that is in service. */
+  rebalances: boolean;
+  /** When it was last about to. */
+  rebalancedAt: number;
+  /** The version the release has made for the group, while it moves the group there. */
+  target: string | null;
+  /** Since when as many instances of that version serve as the canary has, and whether it was found to have soaked. */
+  canarySince: number | null;
+  canaryBrokenAt: number | null;
+  isWidened: boolean;
+  /** What was wanted when an instance refresh was started; null when none was. */
+  refreshedAt: number | null;
+  /** Since when instances wait behind the hook Drover was given, and those it has let go. */
+  waiting: Map<string, number>;
+  letGo: Set<string>;
+}
+
+/** Said again here, because an engine that counts wrong must not be measured by its own count. */
+export const surgeOf = (surge: Allowance, wanted: number): number =>
+  'instances' in surge ? surge.instances : Math.ceil(surge.fraction * wanted);
+export const unavailableOf = (unavailable: Allowance, wanted: number): number =>
+  'instances' in unavailable ? unavailable.instances : Math.floor(unavailable.fraction * wanted);
+
+/** AZRebalance may exceed desired by what it launches before it terminates. */
+export const countedIn = (group: Group): Member[] =>
+  Object.values(group.members).filter((member) => counts(member) && !member.rebalancing);
+
+/** In service, healthy by every check, and its application answers. */
+export const servingOf = (world: World, group: Group, { isReady }: Services): Member[] =>
+  servingIn(world, group).filter(({ instanceId }) => isReady(world.instances[instanceId]!));
+
+export function watchOf(world: World, spec: GroupSpec, services: Services): Watch {
+  const group = world.groups[spec.group]!;
+  const serving = new Set(servingOf(world, group, services).map(({ instanceId }) => instanceId));
+  return {
+    spec,
+    wanted: group.desired,
+    least: Math.min(serving.size, group.desired - unavailableOf(spec.unavailable, group.desired)),
+    most: Math.max(countedIn(group).length, group.desired + surgeOf(spec.surge, group.desired)),
+    serving,
+    touched: new Set(),
+    ended: new Set(),
+    drainedSince: new Map(),
+    announced: new Map(),
+    disturbedAt: Number.NEGATIVE_INFINITY,
+    loweredByOthers: false,
+    rebalances: false,
+    rebalancedAt: Number.NEGATIVE_INFINITY,
+    target: null,
+    canarySince: null,
+    canaryBrokenAt: null,
+    isWidened: false,
+    refreshedAt: null,
+    waiting: new Map(),
+    letGo: new Set(),
+  };
+}
+
+/**
+ * What the configuration promises. While Auto Scaling replaces, within percentages that were right for what was
+ * wanted when it began, a user who changes desired gets those percentages of the new number.
+ */
+export function limitsOf(
+  world: World,
+  { spec, wanted, refreshedAt }: Watch,
+): { floor: number; most: number } {
+  const floor = Math.max(0, wanted - unavailableOf(spec.unavailable, wanted));
+  const most = wanted + surgeOf(spec.surge, wanted);
+  const refresh = activeRefresh(world, spec.group);
+  const { desired } = world.groups[spec.group]!;
+  if (!refresh || (refreshedAt === wanted && desired === wanted)) return { floor, most };
+  const { minHealthyPercent, maxHealthyPercent } = refresh.preferences;
+  const fewest = Math.ceil((desired * minHealthyPercent) / 100);
+  // "it is mathematically impossible to replace instances while honoring both bounds": one more than desired.
+  const greatest = Math.max(desired + 1, Math.floor((desired * (maxHealthyPercent ?? 100)) / 100));
+  return { floor: Math.min(floor, fewest), most: Math.max(most, greatest) };
+}
+
+/** The most instances of the target version there may be while a canary is tried; null when none is. */
+export function canaryLimitOf({ spec: { strategy }, wanted, target, isWidened }: Watch): number | null {
+  if (strategy.type !== 'canary' || target === null || isWidened) return null;
+  return Math.max(1, surgeOf(strategy.size, wanted));
+}
+
+/** What the journal says, as far as it concerns the group. `opened` keeps the intents that have no outcome yet. */
+export function hear(
+  watch: Watch,
+  record: JournalRecord,
+  opened: Map<string, JournalRecord & { type: 'intent' }>,
+): void {
+  const { group } = watch.spec;
+  const at = Date.parse(record.at);
+  if (record.type === 'group.baseline' && record.data.group === group) {
+    Object.assign(watch, { target: null, canarySince: null, canaryBrokenAt: null, isWidened: false });
+  } else if (record.type === 'rollback.started') watch.target = null;
+  else if (record.type === 'intent' && record.data.group === group) {
+    opened.set(record.data.key, record);
+    const { step, instances } = record.data.arguments as { step?: number; instances?: string[] };
+    for (const id of instances ?? []) {
+      if (record.data.action === 'drain' && !watch.announced.has(`${step} ${id}`))
+        watch.announced.set(`${step} ${id}`, at);
+    }
+  } else if (record.type === 'outcome' && record.data.status === 'done') {
+    const intent = opened.get(record.data.key)?.data;
+    if (intent?.group !== group) return;
+    if (intent.action === 'template') watch.target = String(record.data.result?.version);
+    if (intent.action === 'widen') watch.isWidened = true;
+  }
+}
