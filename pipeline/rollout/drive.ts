@@ -1,6 +1,6 @@
 /**
- * The loop: observe all groups of a wave in one snapshot, ask gates and drains, decide each group, act on all at
- * once, wait. The same loop rolls forward and back. It knows nothing of waves, baselines or what follows a failure.
+ * The loop: observe all groups of a wave in one snapshot, ask gates and drains, decide each group, have it carried out,
+ * wait. The same loop rolls forward and back. It knows nothing of waves, baselines or what follows a failure.
  */
 import type { Clock } from '../clock.ts';
 import { type Cloud, CloudError, type GroupObservation } from '../cloud/cloud.ts';
@@ -59,6 +59,10 @@ interface Lane extends Track {
   seen: GroupObservation | null;
   decision: Decision | null;
   ending: Ending | null;
+  /** Its calls under way; null when there are none. */
+  acting: Promise<void> | null;
+  /** What they threw, in place of an outcome: a bug, or a stop that cut them short. */
+  failure: { error: unknown } | null;
 }
 
 /**
@@ -79,12 +83,17 @@ export async function drive(
       seen: null,
       decision: null,
       ending: null,
+      acting: null,
+      failure: null,
     }),
   );
   const questions = createQuestions(signal);
   try {
-    return await looped({ ...deps, questions }, lanes, options);
+    const endings = await looped({ ...deps, questions }, lanes, options);
+    await actsEnded(deps, lanes);
+    return endings;
   } catch (error) {
+    await Promise.all(lanes.map(({ acting }) => acting));
     // After a lost lease the groups may be somebody else's already, and so may what goes on there.
     const isLost = signal.reason instanceof Stuck;
     const isStopped = error instanceof Interrupted || error instanceof Stuck;
@@ -93,6 +102,18 @@ export async function drive(
   } finally {
     await questions.end();
   }
+}
+
+/** @throws what a group's calls have thrown */
+function throwFailure({ journal, signal }: RolloutDeps, lanes: readonly Lane[]): void {
+  const failure = lanes.find((lane) => lane.failure)?.failure;
+  // A request that was cut short ends with the signal's own reason.
+  if (failure) throw signal.aborted ? interrupted(journal.release, signal) : failure.error;
+}
+
+async function actsEnded(deps: RolloutDeps, lanes: readonly Lane[]): Promise<void> {
+  await Promise.all(lanes.map(({ acting }) => acting));
+  throwFailure(deps, lanes);
 }
 
 /** What must not go on without anybody asking the gates. */
@@ -121,7 +142,8 @@ async function looped(
   let foreignLookAt = startedAt;
   for (;;) {
     if (signal.aborted) throw interrupted(journal.release, signal);
-    const open = lanes.filter(({ ending }) => ending === null);
+    throwFailure(deps, lanes);
+    const open = lanes.filter(({ ending, acting }) => ending === null && acting === null);
     const isForeignLook = clock.now() >= foreignLookAt;
     if (isForeignLook) foreignLookAt = clock.now() + foreignLookMs;
     const refreshing = open.filter(
@@ -133,7 +155,7 @@ async function looped(
     });
 
     const isSoaked = soakEndsAt !== null && clock.now() >= soakEndsAt;
-    const { isBusy, expectedMs } = await tick(deps, open, groups, {
+    const { isBusy, expectedMs } = await tick(deps, lanes, open, groups, {
       isSoaked,
       together: options.together,
     }).catch((error) => {
@@ -182,10 +204,15 @@ export async function patientlyObserved(
   }
 }
 
-/** One tick over all open lanes. @returns whether anything happened, and when something is expected to */
+/**
+ * One tick over the open lanes that have no calls under way. What they decide is carried out beside the loop, so that a
+ * call that takes long holds up its own group and no other. @returns whether anything happened, and when something is
+ * expected to
+ */
 async function tick(
   deps: RolloutDeps & { questions: Questions },
   lanes: readonly Lane[],
+  open: readonly Lane[],
   groups: readonly GroupObservation[],
   { isSoaked, together }: { isSoaked: boolean; together: boolean },
 ): Promise<{ isBusy: boolean; expectedMs: number }> {
@@ -194,28 +221,30 @@ async function tick(
   const gates = lanes.flatMap(({ assignment }) => assignment.spec.gates);
   const eyes = { ...deps, alarms: questions.ask('alarms', () => readAlarms(cloud, gates)) };
   const decided = fulfilled(
-    await Promise.allSettled(
-      lanes.map((lane) => decideLane(eyes, lane, byName.get(groupOf(lane)), isSoaked)),
-    ),
+    await Promise.allSettled(open.map((lane) => decideLane(eyes, lane, byName.get(groupOf(lane)), isSoaked))),
   ).flatMap((turn) => turn ?? []);
-  questions.sweep();
+  // What the others were asking is still wanted.
+  if (lanes.every(({ acting }) => acting === null)) questions.sweep();
   // One failure ends the wave: nothing more is done to the others.
-  if (together && lanes.some(({ ending }) => ending?.status === 'failed')) {
+  if (together && open.some(({ ending }) => ending?.status === 'failed')) {
     return { isBusy: true, expectedMs: 0 };
   }
-  fulfilled(
-    await Promise.allSettled(
-      decided.map(async ({ lane, snapshot, decision }) => {
-        lane.memory = await act(deps, lane.assignment, snapshot.group, lane.memory, decision.actions);
-      }),
-    ),
-  );
+  for (const turn of decided) if (turn.decision.actions.length > 0) turn.lane.acting = acted(deps, turn);
   return {
     isBusy: decided.some(({ isBusy }) => isBusy),
     expectedMs: Math.min(
       ...decided.map(({ lane, snapshot }) => expectedInMs(lane.assignment, snapshot, lane.memory)),
     ),
   };
+}
+
+async function acted(deps: RolloutDeps, { lane, snapshot, decision }: Turn): Promise<void> {
+  try {
+    lane.memory = await act(deps, lane.assignment, snapshot.group, lane.memory, decision.actions);
+  } catch (error) {
+    lane.failure = { error };
+  }
+  lane.acting = null;
 }
 
 interface Turn {

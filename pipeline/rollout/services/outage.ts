@@ -24,12 +24,12 @@ export async function undone(
   instances: readonly string[],
   undo: (instance: string) => Promise<void>,
 ): Promise<void> {
-  for (const instance of instances) {
-    try {
-      await undo(instance);
-    } catch (error) {
-      if (!(error instanceof ServiceError)) throw error;
-      throw new CloudError(what, 'NotUndone', `${instance}: ${reasonOf(error)}`, { cause: error });
-    }
+  // All at once: a service that hangs takes its time limit once, not once per instance.
+  const results = await Promise.allSettled(instances.map(undo));
+  for (const [index, result] of results.entries()) {
+    if (result.status === 'fulfilled') continue;
+    const { reason: cause } = result;
+    if (!(cause instanceof ServiceError)) throw cause;
+    throw new CloudError(what, 'NotUndone', `${instances[index]}: ${reasonOf(cause)}`, { cause });
   }
 }
