@@ -1,8 +1,8 @@
 /**
  * Lets the instance's Consul agent leave its datacenter gracefully, asked of the agent itself (Consul HTTP API,
  * "Graceful Leave and Shutdown"): a server only when it can be spared, one at a time. Spared means: every other
- * instance of the group is a healthy voter (so the replacement has joined), autopilot calls the datacenter healthy and
- * it tolerates a failure. What became of the member is asked of another instance of the group, because the agent ends.
+ * instance of the group answers and is a healthy voter (so the replacement has joined), autopilot calls the datacenter
+ * healthy and it tolerates a failure. What became of the member is asked of another instance of the group, because the agent ends.
  * There is nothing to undo: an agent that has left joins again when it is started again.
  */
 import { z } from 'zod';
@@ -49,15 +49,23 @@ export const consul = (spec: Extract<DrainSpec, { type: 'consul' }>): AskedDrain
     return request(context, spec, 'X-Consul-Token', { method, url });
   };
 
+  /** The members as the agent at `address` sees them. */
+  async function seenFrom(context: DrainContext, address: string): Promise<Member[]> {
+    const answer = await ask(context, 'GET', address, '/agent/members');
+    const members = expected(answer, membersSchema);
+    // Members a token may not read are left out without a word: such a list says nothing about who has left.
+    if (members.some(({ Addr }) => Addr === address)) return members;
+    throw new ServiceError(`${answer.shown} does not list the agent that answers: may the token node:read?`);
+  }
+
   /** The members as the first of the group's others that answers sees them. */
-  async function witness(context: DrainContext, others: readonly string[]) {
+  async function witness(context: DrainContext, others: readonly string[]): Promise<Member[]> {
     let silence: unknown = new ServiceError(
       'there is no other instance in service whose agent could be asked',
     );
     for (const address of others) {
       try {
-        const members = expected(await ask(context, 'GET', address, '/agent/members'), membersSchema);
-        return { address, members };
+        return await seenFrom(context, address);
       } catch (error) {
         if (!(error instanceof ServiceError)) throw error;
         silence = error;
@@ -68,8 +76,9 @@ export const consul = (spec: Extract<DrainSpec, { type: 'consul' }>): AskedDrain
 
   /** Why the server cannot be spared now; null when it can. */
   async function unspared(context: DrainContext, others: readonly string[]): Promise<string | null> {
-    const { address, members } = await witness(context, others);
-    const answer = await ask(context, 'GET', address, '/operator/autopilot/health');
+    // All of them must answer: autopilot learns only seconds later that one has died.
+    const [members = []] = await Promise.all(others.map((address) => seenFrom(context, address)));
+    const answer = await ask(context, 'GET', others[0]!, '/operator/autopilot/health');
     // 429 is how autopilot says unhealthy; the body is the same.
     const health = expected(answer.status === 429 ? { ...answer, status: 200 } : answer, healthSchema);
     if (!health.Healthy) return 'autopilot calls the datacenter unhealthy';
@@ -101,7 +110,7 @@ export const consul = (spec: Extract<DrainSpec, { type: 'consul' }>): AskedDrain
     const others = context.group.instances.flatMap((other) =>
       other.id !== id && other.lifecycle === 'InService' ? (other.privateAddress ?? []) : [],
     );
-    const { members } = await witness(context, others);
+    const members = await witness(context, others);
     const member = members.find(({ Addr }) => Addr === privateAddress);
     switch (member?.Status) {
       case undefined:

@@ -40,11 +40,10 @@ function drain(lifecycles: Record<string, Lifecycle> = {}) {
   const instances = servers.map((privateAddress, index) =>
     instance(`i-${index + 1}`, { privateAddress, lifecycle: lifecycles[privateAddress] ?? 'InService' }),
   );
-  script.answer(
-    `GET ${at(second)}/agent/members`,
-    200,
-    servers.map((address) => member(address)),
-  );
+  const members = servers.map((address) => member(address));
+  for (const witness of [second, third, fourth]) {
+    script.answer(`GET ${at(witness)}/agent/members`, 200, members);
+  }
   script.answer(`GET ${at(second)}/operator/autopilot/health`, 200, health());
   script.answer(`PUT ${at(first)}/agent/leave`, 200);
   const made = consul({
@@ -98,6 +97,13 @@ test.each([
   const { script, poll, left } = drain();
   script.answer(`GET ${at(second)}/operator/autopilot/health`, status, body);
   expect(await poll()).toMatchObject({ status: 'waiting', reason });
+  expect(left()).toEqual([]);
+});
+
+test('a server stays while one of the others does not answer, though autopilot knows nothing of it yet', async () => {
+  const { script, poll, left } = drain();
+  script.answer(`GET ${at(third)}/agent/members`, 500);
+  expect(await poll()).toMatchObject({ status: 'waiting', reason: `GET ${at(third)}/agent/members: 500` });
   expect(left()).toEqual([]);
 });
 
@@ -158,9 +164,17 @@ test('an instance that is no member has nothing to leave', async () => {
   expect(await poll()).toMatchObject({ status: 'passed', reason: 'is no member of the Consul datacenter' });
 });
 
+test('a list without the very agent that answers is one the token may not read, and says nothing', async () => {
+  const { script, poll, left } = drain();
+  for (const address of [second, third, fourth]) script.answer(`GET ${at(address)}/agent/members`, 200, []);
+  expect(await poll()).toMatchObject({ status: 'waiting', reason: expect.stringContaining('node:read') });
+  expect(left()).toEqual([]);
+});
+
 test('another instance is asked when the first does not answer, but none that is not in service', async () => {
   const { script, poll } = drain({ [second]: 'Terminating:Wait' });
-  script.answer(`GET ${at(fourth)}/agent/members`, 200, [member(first, left)]);
+  script.answer(`GET ${at(third)}/agent/members`, 500);
+  script.answer(`GET ${at(fourth)}/agent/members`, 200, [member(first, left), member(fourth)]);
   expect(await poll()).toMatchObject({ status: 'passed' });
   expect(script.routes()).toEqual([`GET ${at(third)}/agent/members`, `GET ${at(fourth)}/agent/members`]);
 });
