@@ -37,13 +37,14 @@ source "amazon-ebs" "instance" {
   ami_users       = var.share_with
   snapshot_users  = var.share_with
   imds_support    = "v2.0"
-  encrypt_boot    = true
-  kms_key_id      = var.kms_key
+  # The volume is encrypted from the launch on, so the image is: asked for it once more (encrypt_boot), Packer would make
+  # the image, copy it and delete the first.
   launch_block_device_mappings {
     device_name           = local.amazon_base.root
     volume_size           = 8
     volume_type           = "gp3"
     encrypted             = true
+    kms_key_id            = var.kms_key
     delete_on_termination = true
   }
   metadata_options {

@@ -268,7 +268,7 @@ export const configSchema = z.strictObject({
         subnet: z.string().optional(),
         security_group: z.string().optional(),
         instance_profile: z.string().optional().meta({ description: 'with AmazonSSMManagedInstanceCore' }),
-        kms_key: z.string().optional(),
+        kms_key: z.string().optional().meta({ description: 'of your own, with the tag drover=managed' }),
         share_with: z.array(z.string().regex(/^\d{12}$/, 'an AWS account id')).default([]),
       })
       .optional(),

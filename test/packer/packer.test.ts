@@ -163,7 +163,7 @@ describe('the template', () => {
     for (const setting of [
       /imds_support\s+= "v2.0"/,
       /http_tokens\s+= "required"/,
-      /encrypt_boot\s+= true/,
+      /encrypted\s+= true/,
       /ssh_interface\s+= "session_manager"/,
     ]) {
       expect(amazon).toMatch(setting);

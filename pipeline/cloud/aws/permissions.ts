@@ -59,6 +59,9 @@ const instances = ['arn:aws:ec2:*:*:instance/*'];
 const images = ['arn:aws:ec2:*::image/*'];
 const snapshots = ['arn:aws:ec2:*::snapshot/*'];
 
+const keys = ['arn:aws:kms:*:*:key/*'];
+const throughEc2 = { StringLike: { 'kms:ViaService': 'ec2.*.amazonaws.com' } };
+
 /** The tag by which users say what Drover may change, and the one that says which release made a thing. */
 const isManaged = { StringEquals: { 'aws:ResourceTag/drover': 'managed' } };
 const isOfARelease = { Null: { 'aws:ResourceTag/drover:release': 'false' } };
@@ -111,7 +114,7 @@ const launching: Statement[] = [
 ];
 
 /** Packer's amazon-ebs builder, which also launches the throwaway instance of a scan; reached by Session Manager. */
-const packer: Statement[] = [
+export const packer: readonly Statement[] = [
   allow('LaunchBuildInstances', ['ec2:RunInstances'], instances, willBeOfARelease),
   allow(
     'EndWhatPackerMadeForARelease',
@@ -162,6 +165,25 @@ const packer: Statement[] = [
     ['ssm:StartSession'],
     ['arn:aws:ssm:*:*:document/AWS-StartPortForwardingSession'],
   ),
+  // Only with a key of one's own (`amazon.kms_key`), which carries the tag too. EC2 uses it in the caller's name.
+  // https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html
+  allow(
+    'EncryptVolumesByTheKey',
+    [
+      'kms:Decrypt',
+      'kms:DescribeKey',
+      'kms:GenerateDataKeyWithoutPlaintext',
+      'kms:ReEncryptFrom',
+      'kms:ReEncryptTo',
+    ],
+    keys,
+    { ...isManaged, ...throughEc2 },
+  ),
+  allow('LendTheKeyToInstances', ['kms:CreateGrant'], keys, {
+    ...isManaged,
+    ...throughEc2,
+    Bool: { 'kms:GrantIsForAWSResource': 'true' },
+  }),
   allow('EndOwnSsmSessions', ['ssm:ResumeSession', 'ssm:TerminateSession'], ['arn:aws:ssm:*:*:session/*']),
 ];
 
