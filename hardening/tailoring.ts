@@ -4,7 +4,7 @@
  * so. It never audits and never changes an image.
  */
 import { Refused } from '../pipeline/errors.ts';
-import { type Benchmark, prefix, readBenchmark } from './benchmark.ts';
+import { type Benchmark, prefix } from './benchmark.ts';
 import { type AppliedRow, chooseAsItComes, chooseRows, type RowSource } from './catalogue.ts';
 import { nameFaults, overlayFaults, refuse, waiverFaults } from './faults.ts';
 import type { Departures, Profile, Waiver } from './profile.ts';
@@ -39,18 +39,11 @@ export interface Meaning {
 }
 
 /**
- * Compiles the profile for one role against the data stream it will be used with.
- * @param dataStream text of the source data stream
+ * What the profile means for one role, against the content it will be used with.
  * @param now milliseconds since the epoch: a waiver past its day is an error
  * @throws Refused('invalid') naming file, line and column of every unknown rule, value, choice, profile or role, of
  *   every waiver that is expired or of a rule nobody selects, and of everything that contradicts itself
  */
-export const compileTailoring = (
-  profile: Profile,
-  dataStream: string,
-  options: { role: string; now: number },
-): Tailoring => meaningOf(profile, readBenchmark(dataStream), options).tailoring;
-
 export function meaningOf(
   profile: Profile,
   content: Benchmark,

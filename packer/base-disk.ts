@@ -3,8 +3,10 @@
  * cloud-init. Decides what "minimal" is and how the disk is laid out; never hardens and never brings an old disk
  * up to date (provisioning does both). Needs root, because a file system with other people's files does.
  *
- * Layout: one MBR partition from sector 2048, ext4, labelled "root"; extlinux loads the kernel through the
- * links that Debian keeps at /vmlinuz and /initrd.img, so a kernel update needs no boot loader step.
+ * Layout: a GPT whose partitions are named by their mount points (chroot/mount.sh goes by that), all ext4. Those the
+ * profile asks for come first, with the sizes it gives them; the root is the last, so that cloud-init grows it into
+ * whatever a larger volume adds. extlinux loads the kernel from the root through the links that Debian keeps at
+ * /vmlinuz and /initrd.img, so a kernel update needs no boot loader step.
  */
 import {
   mkdir,
@@ -21,6 +23,7 @@ import {
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { ProcessOutput, $ as shell } from 'zx';
+import type { Partition } from '../hardening/kinds/mount.ts';
 import type { Clock } from '../pipeline/clock.ts';
 import { DroverError, Refused, reasonOf } from '../pipeline/errors.ts';
 import { codenames, type Distribution } from '../pipeline/image.ts';
@@ -28,6 +31,7 @@ import { canonical, sha256 } from '../pipeline/json.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
 import { activity } from './activity.ts';
 import { archiveFor, reachConfiguration, sourcesList } from './debian-archive.ts';
+import { packerRoom } from './packer.ts';
 
 export interface BaseDisk {
   /** Absolute path of a raw, sparse disk. Never written to. */
@@ -42,10 +46,9 @@ export interface BaseDisk {
   inputs: Record<string, string>;
 }
 
-/** First byte of the root partition; chroot/run.sh mounts the disk there. */
-const rootOffset = 2048 * 512;
-/** Big enough for a server's own software; cloud-init grows it to the volume it is launched on. */
-const diskBytes = 4 * 1024 ** 3;
+const mebibyte = 1024 ** 2;
+/** Big enough for a server's own software. */
+const rootBytes = 4 * 1024 ** 3;
 
 const packages = [
   'linux-image-cloud-amd64 initramfs-tools zstd e2fsprogs fdisk',
@@ -57,7 +60,6 @@ const packages = [
 ].flatMap((line) => line.split(' '));
 
 const files: Record<string, string> = {
-  'etc/fstab': 'LABEL=root / ext4 defaults,errors=remount-ro 0 1\n',
   'etc/hostname': 'debian\n',
   'etc/hosts': '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n',
   'etc/default/locale': 'LANG=C.UTF-8\n',
@@ -66,7 +68,7 @@ const files: Record<string, string> = {
     'prompt 0',
     'label linux',
     '  kernel /vmlinuz',
-    '  append initrd=/initrd.img root=LABEL=root ro console=tty0 console=ttyS0,115200n8 apparmor=1 security=apparmor',
+    '  append initrd=/initrd.img root=LABEL=root ro console=tty0 console=ttyS0,115200n8',
     '',
   ].join('\n'),
   'etc/cloud/cloud.cfg.d/10_image.cfg': [
@@ -89,12 +91,14 @@ const files: Record<string, string> = {
  */
 export async function ensureBaseDisk(options: {
   distribution: Distribution;
+  /** Beside the root, as `partitionsOf` gives them. */
+  partitions: readonly Partition[];
   cacheDir: string;
   clock: Clock;
   progress: Progress;
   signal?: AbortSignal;
 }): Promise<BaseDisk> {
-  const { distribution, cacheDir, clock, progress, signal } = options;
+  const { distribution, partitions, cacheDir, clock, progress, signal } = options;
   const codename = codenames[distribution];
   if (!codename) {
     throw new Refused(
@@ -109,6 +113,7 @@ export async function ensureBaseDisk(options: {
     distribution,
     suites: suites.join(' '),
     packages: packages.join(' '),
+    partitions: partitions.map(({ line }) => line).join('; '),
     week: isoWeek(clock.now()),
     recipe: sha256(await readFile(new URL(import.meta.url), 'utf8')),
   };
@@ -126,7 +131,7 @@ export async function ensureBaseDisk(options: {
   await sweep(home, clock.now());
   const work = await mkdtemp(join(home, '.making-'));
   try {
-    const facts = await make(work, suites, progress, signal);
+    const facts = await make(work, { suites, partitions }, progress, signal);
     await writeFile(
       join(work, 'base.json'),
       `${JSON.stringify({ description: facts.description, inputs: { ...inputs, ...facts.inputs } }, null, 2)}\n`,
@@ -192,7 +197,12 @@ async function sweep(home: string, now: number): Promise<void> {
 }
 
 /** The story of a disk, from packages to a boot loader. Leaves `disk.raw` in `work`. */
-async function make(work: string, suites: string[], progress: Progress, signal: AbortSignal | undefined) {
+async function make(
+  work: string,
+  { suites, partitions }: { suites: string[]; partitions: readonly Partition[] },
+  progress: Progress,
+  signal: AbortSignal | undefined,
+) {
   // A namespace of its own takes mounts, loop devices and daemons down with the command, however that ends.
   const $ = shell({ quiet: true, env: { ...process.env, LC_ALL: 'C.UTF-8' } });
   const apart = 'unshare --mount --pid --fork --kill-child --mount-proc --propagation private --'.split(' ');
@@ -202,7 +212,12 @@ async function make(work: string, suites: string[], progress: Progress, signal: 
   await writeFile(join(work, 'sources.list'), sourcesList(await archiveFor(suites, signal)));
   await writeFile(join(work, 'reach.conf'), await reachConfiguration(signal));
   // fstab comes before the packages: the initial ramdisk takes its file system check from it.
-  await writeFile(join(work, 'fstab'), files['etc/fstab'] ?? '');
+  const fstab = [
+    'LABEL=root / ext4 defaults,errors=remount-ro 0 1',
+    ...partitions.map(({ line }) => line),
+    '',
+  ];
+  await writeFile(join(work, 'fstab'), fstab.join('\n'));
   const bootstrap = $`${apart} mmdebstrap --verbose --mode=root --variant=minbase --include=${packages.join(',')} \
     --aptopt=${join(work, 'reach.conf')} --aptopt=${'APT::Install-Recommends "false"'} \
     --dpkgopt=force-unsafe-io --essential-hook=${`cp ${join(work, 'fstab')} "$1/etc/fstab"`} \
@@ -225,7 +240,7 @@ async function make(work: string, suites: string[], progress: Progress, signal: 
   }
   signal?.throwIfAborted();
 
-  progress.update('the disk: file system');
+  progress.update('the disk: file systems');
   for (const [path, text] of Object.entries(files)) {
     await mkdir(join(tree, path, '..'), { recursive: true });
     await writeFile(join(tree, path), text);
@@ -236,19 +251,23 @@ async function make(work: string, suites: string[], progress: Progress, signal: 
   const installed = await $`dpkg-query --root=${tree} --show`;
   const kernel = (await readdir(join(tree, 'lib/modules'))).join(' ');
 
-  await truncate(await created(disk), diskBytes);
-  await $({ input: 'label: dos\nstart=2048, type=83, bootable\n' })`sfdisk --quiet ${disk}`;
-  // extlinux reads neither 64-bit block numbers nor checksummed metadata.
-  await $`mke2fs -q -t ext4 -L root -O ^64bit,^metadata_csum -E offset=${rootOffset},root_owner=0:0 \
-    -d ${tree} ${disk} ${(diskBytes - rootOffset) / 1024}k`;
+  const layout = layOut(partitions);
+  await truncate(await created(disk), layout.bytes);
+  await $({ input: layout.table })`sfdisk --quiet ${disk}`;
+  for (const { label, offset, bytes } of layout.fileSystems) {
+    // extlinux reads neither 64-bit block numbers nor checksummed metadata. The kernel would write out later what is
+    // left uninitialized here, on every instance.
+    await $`mke2fs -q -t ext4 -L ${label} -O ^64bit,^metadata_csum \
+      -E offset=${offset},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0 ${disk} ${bytes / 1024}k`;
+  }
 
-  progress.update('the disk: boot loader');
+  progress.update('the disk: files and boot loader');
   const mountPoint = join(work, 'mounted');
   await mkdir(mountPoint);
-  const install =
-    'mount -o loop,offset="$3" "$1" "$2" && extlinux --install "$2/boot/extlinux"; status=$?; umount "$2"; exit $status';
-  await $`${apart} sh -c ${install} - ${disk} ${mountPoint} ${rootOffset}`;
-  await $`dd if=/usr/lib/EXTLINUX/mbr.bin of=${disk} bs=440 count=1 conv=notrunc status=none`;
+  const fill =
+    '"$1" "$2" "$3" && cp -a "$4/." "$3/" && extlinux --install "$3/boot/extlinux"; status=$?; umount -R "$3"; exit $status';
+  await $`${apart} sh -c ${fill} - ${join(packerRoom, 'chroot/mount.sh')} ${disk} ${mountPoint} ${tree}`;
+  await $`dd if=/usr/lib/EXTLINUX/gptmbr.bin of=${disk} bs=440 count=1 conv=notrunc status=none`;
 
   await $`cp --dereference ${join(tree, 'boot')}/vmlinuz-${kernel} ${join(work, 'vmlinuz')}`;
   for (const part of ['tree', 'mounted', 'sources.list', 'reach.conf', 'fstab']) {
@@ -257,9 +276,31 @@ async function make(work: string, suites: string[], progress: Progress, signal: 
   const count = installed.stdout.trim().split('\n').length;
   progress.note(`base disk made: ${count} packages, kernel ${kernel}`);
   return {
-    description: `Debian ${suites[0]}, ${count} packages, kernel ${kernel}`,
+    description: [
+      `Debian ${suites[0]}, ${count} packages, kernel ${kernel}`,
+      ...(partitions.length > 0
+        ? [`partitions ${partitions.map(({ mountPoint }) => mountPoint).join(' ')}`]
+        : []),
+    ].join(', '),
     inputs: { kernel, installed: sha256(installed.stdout) },
   };
+}
+
+/** Where every file system begins and ends, and sfdisk's input for that; a mebibyte at either end is the table's. */
+export function layOut(partitions: readonly Partition[]) {
+  const root = { mountPoint: '/', label: 'root', bytes: rootBytes - 2 * mebibyte };
+  let end = mebibyte;
+  const fileSystems = [...partitions, root].map(({ mountPoint, label, bytes }) => {
+    end += bytes;
+    return { mountPoint, label, bytes, offset: end - bytes };
+  });
+  const lines = fileSystems.map(
+    ({ mountPoint, bytes, offset }) =>
+      `start=${offset / 512}, size=${bytes / 512}, type=linux, name="${mountPoint}"` +
+      // Where gptmbr.bin looks for the boot loader.
+      (mountPoint === '/' ? ', attrs=LegacyBIOSBootable' : ''),
+  );
+  return { bytes: end + mebibyte, table: ['label: gpt', ...lines, ''].join('\n'), fileSystems };
 }
 
 async function created(file: string): Promise<string> {

@@ -5,8 +5,9 @@
  */
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { changesOf } from '../hardening/catalogue.ts';
+import { changesOf, factsOf } from '../hardening/catalogue.ts';
 import type { Content } from '../hardening/content.ts';
+import { partitionsOf } from '../hardening/kinds/mount.ts';
 import { renderHardening } from '../hardening/render.ts';
 import type { Tailoring } from '../hardening/tailoring.ts';
 import type { Config } from '../pipeline/config/schema.ts';
@@ -32,7 +33,8 @@ const packerFloor = [1, 11];
  * Builds one AMI named `name` (unique in account and region), tagged with its lineage. Credentials are found the
  * way every AWS tool finds them. Packer removes what it made when it fails or is interrupted.
  * @param endpoint another EC2 endpoint, for tests
- * @throws Refused('environment') when Packer is missing or too old; Failed('gate') when the build fails
+ * @throws Refused('invalid') when the profile asks for partitions; Refused('environment') when Packer is missing or too
+ *   old; Failed('gate') when the build fails
  */
 export async function buildAmazonImage(options: {
   distribution: Distribution;
@@ -50,6 +52,7 @@ export async function buildAmazonImage(options: {
 }): Promise<AmazonImage> {
   const { distribution, region, amazon, tailoring, content, name, release } = options;
   const { progress, signal, endpoint, packerBinary = 'packer' } = options;
+  refusePartitions(tailoring);
   const version = await packerVersion(packerBinary, signal);
   if (isBefore(version.text, packerFloor)) {
     throw new Refused(
@@ -123,4 +126,20 @@ export async function buildAmazonImage(options: {
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+/** The disk of an AMI is laid out by whoever published its base: nothing here can part it. */
+function refusePartitions({ rows }: Tailoring): void {
+  const parted = rows.filter(
+    ({ kind, desired }) => kind === 'mount' && partitionsOf(Object.entries(desired)).length > 0,
+  );
+  if (parted.length === 0) return;
+  const rules = parted.flatMap((row) => row.rules).filter((rule) => rule.startsWith('partition_for_'));
+  throw new Refused(
+    'invalid',
+    `an AMI's disk is laid out by the publisher of its base image, and cannot be given partitions for ${[
+      ...factsOf(parted).get('mount')!.keys(),
+    ].join(', ')} (${[...new Set(parted.map(({ from }) => from))].join(', ')})`,
+    `In the profile that image.hardening of drover.yaml names, take that out and waive ${rules.join(', ')}; or set builder: local.`,
+  );
 }

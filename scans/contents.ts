@@ -12,7 +12,7 @@ import { linesOf } from './text.ts';
 
 export interface Contents {
   packages: number;
-  /** Bytes in use on the root file system. */
+  /** Bytes in use on the image's file systems. */
   usedBytes: number;
   /** Set-user-ID and set-group-ID files, as absolute paths. */
   setuid: string[];
@@ -29,7 +29,7 @@ export interface ContentsReport extends Contents {
 
 const budgetSchema = z.strictObject({
   packages: z.int().positive(),
-  /** Mebibytes in use on the root file system. */
+  /** Mebibytes in use on the image's file systems. */
   used_mib: z.int().positive(),
   setuid: z.array(z.string().startsWith('/')),
 });
@@ -49,11 +49,20 @@ export function readBudget(path: string, role: string): Budget {
   );
 }
 
-/** Of a mounted image. */
+/** Of an image whose file systems are mounted below `root`, each at its place. */
 export async function measure(root: string, packages: number): Promise<Contents> {
-  const { bsize, blocks, bfree } = await statfs(root);
-  const { stdout } = await execa('find', [root, '-xdev', '-type', 'f', '-perm', '/6000', '-printf', '/%P\n']);
-  return { packages, usedBytes: (blocks - bfree) * bsize, setuid: linesOf(stdout).sort() };
+  const { stdout: mounts } = await execa('findmnt', [
+    '-rn',
+    '-o',
+    'TARGET',
+    '--submounts',
+    '--mountpoint',
+    root,
+  ]);
+  const usage = await Promise.all(linesOf(mounts).map((point) => statfs(point)));
+  const usedBytes = usage.reduce((sum, { bsize, blocks, bfree }) => sum + (blocks - bfree) * bsize, 0);
+  const { stdout } = await execa('find', [root, '-type', 'f', '-perm', '/6000', '-printf', '/%P\n']);
+  return { packages, usedBytes, setuid: linesOf(stdout).sort() };
 }
 
 export interface Excess {

@@ -30,7 +30,7 @@ export async function findLeftovers(root: string): Promise<Leftover[]> {
       matching(root, '/etc/apt/auth.conf.d', /./, 'credentials of a service'),
       matching(root, '/var/log/journal', /./, 'journal of the build'),
       matching(root, '/tmp', /^(?!\.)/, 'temporary file'),
-      matching(root, '/var/tmp', /^(?!\.)/, 'temporary file'),
+      matching(root, '/var/tmp', /^(?!\.|lost\+found$)/, 'temporary file'),
       identity(root, '/etc/machine-id'),
       identity(root, '/var/lib/dbus/machine-id'),
       accounts(root),

@@ -20,6 +20,8 @@ export interface VmOptions {
   seed: { path: string; keyPath: string };
   /** More read-only raw disks; the guest sees them, and the seed, as /dev/disk/by-id/virtio-<name>. */
   disks?: { name: string; path: string }[];
+  /** More of QEMU's arguments: another network card. */
+  devices?: string[];
   accelerator: Accelerator;
   memoryMb?: number;
   cpus?: number;
@@ -82,7 +84,7 @@ export async function withVm<T>(options: VmOptions, work: (vm: Vm) => Promise<T>
 }
 
 function qemuArguments(options: VmOptions, overlay: string, port: number): string[] {
-  const { accelerator, memoryMb = 1536, cpus = 2, seed, disks = [], serialLogPath } = options;
+  const { accelerator, memoryMb = 1536, cpus = 2, seed, disks = [], devices = [], serialLogPath } = options;
   const acceleration = accelerator === 'tcg' ? 'tcg,thread=multi' : accelerator;
   return [
     ...['-machine', 'q35', '-accel', acceleration, '-cpu', cpuFor(accelerator)],
@@ -99,6 +101,7 @@ function qemuArguments(options: VmOptions, overlay: string, port: number): strin
     ...['-device', 'virtio-rng-pci'],
     // restrict: the guest reaches nothing, not even this machine; the forwarded port still reaches the guest.
     ...['-nic', `user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:22`],
+    ...devices,
   ];
 }
 

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Runs one provisioner script inside a disk image, without booting it:
 #   run.sh DISK INPUTS SCRIPT
-# DISK is a raw disk whose first partition is the root file system. INPUTS is a directory the script finds
+# DISK is a raw disk as base-disk.ts makes them. INPUTS is a directory the script finds
 # at $DROVER_INPUTS. Everything happens in mount and process namespaces of its own, so that whatever ends this
-# script (an error, Ctrl-C, SIGKILL) the kernel takes down the mounts, the loop device and stray daemons.
+# script (an error, Ctrl-C, SIGKILL) the kernel takes down the mounts, the loop devices and stray daemons.
 # Nothing the script does can reach this machine's kernel settings, devices or firewall.
 set -eu
 
@@ -17,8 +17,7 @@ trap 'exit 130' INT TERM
 # With the namespace's last process the mounts go; the empty directory is all that is left to remove.
 trap 'cd /; umount -R "$root" 2>/dev/null || umount -R -l "$root" 2>/dev/null || :; rmdir "$root" 2>/dev/null || :' EXIT
 
-# The partition starts at sector 2048 (see base-disk.ts). mount's own loop device detaches itself at umount.
-mount -t ext4 -o loop,offset=1048576 "$disk" "$root"
+"${0%/*}/mount.sh" "$disk" "$root"
 
 # A /dev, /run and /proc of its own: a fix that remounts /dev/shm or writes a sysctl must not find ours.
 mount -t tmpfs -o mode=755,nosuid tmpfs "$root/dev"

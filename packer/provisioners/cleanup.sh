@@ -34,8 +34,10 @@ fi
 journalctl --rotate --vacuum-time=1s >/dev/null 2>&1 || :
 rm -rf /var/log/journal/* /var/log/apt/*
 find /var/log -type f -exec truncate -s 0 {} +
-find /tmp /var/tmp -mindepth 1 -maxdepth 1 ! -path "$DROVER_INPUTS" ! -name 'script_*.sh' -exec rm -rf {} + 2>/dev/null || :
+find /tmp /var/tmp -mindepth 1 -maxdepth 1 ! -path "$DROVER_INPUTS" ! -name 'script_*.sh' ! -name lost+found -exec rm -rf {} + 2>/dev/null || :
 
 sync
 # Tells the disk below which blocks are free, so that a compressed copy holds none of them.
-fstrim / || :
+for file_system in $(findmnt --noheadings --raw --output TARGET --types ext4,xfs); do
+  fstrim "$file_system" || :
+done

@@ -2,6 +2,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { execa } from 'execa';
+import { factsOf } from '../../hardening/catalogue.ts';
+import { partitionsOf } from '../../hardening/kinds/mount.ts';
 import { ensureBaseDisk } from '../../packer/base-disk.ts';
 import { buildLocalImage } from '../../packer/build.ts';
 import { buildAmazonImage } from '../../packer/build-amazon.ts';
@@ -49,6 +51,7 @@ async function buildLocally(context: ReleaseContext, hardening: Hardening): Prom
   const base = await progress.step('base disk', (step) =>
     ensureBaseDisk({
       distribution: context.config.image.distribution,
+      partitions: partitionsOf(factsOf(hardening.tailoring.rows).get('mount') ?? []),
       cacheDir: cacheDirectory,
       clock,
       progress: step,

@@ -4,9 +4,10 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { readBenchmark } from '../../hardening/benchmark.ts';
 import { type Content, ensureContent } from '../../hardening/content.ts';
 import { loadProfile } from '../../hardening/profile.ts';
-import { compileTailoring, type Tailoring } from '../../hardening/tailoring.ts';
+import { type Meaning, meaningOf, type Tailoring } from '../../hardening/tailoring.ts';
 import { Refused, reasonOf } from '../errors.ts';
 import type { Artifact } from '../image.ts';
 import { sha256 } from '../json.ts';
@@ -41,7 +42,10 @@ export async function compileHardening(context: ReleaseContext): Promise<Hardeni
     signal,
   });
   const dataStream = await readFile(content.file, 'utf8');
-  const { xml, ...rest } = compileTailoring(profile, dataStream, { role, now: clock.now() });
+  const meaning = meaningOf(profile, readBenchmark(dataStream), { role, now: clock.now() });
+  for (const rule of unmadePartitions(meaning))
+    progress.note(`${rule} will fail: nothing in ${profile.file} makes that partition, and no fix can`);
+  const { xml, ...rest } = meaning.tailoring;
   const record = { content, tailoring: { ...rest, sha256: sha256(xml) } };
   const directory = directoryOf(context);
   const artifacts = [
@@ -50,6 +54,16 @@ export async function compileHardening(context: ReleaseContext): Promise<Hardeni
   ];
   const path = join(directory, tailoringPath);
   return { content, tailoring: { ...record.tailoring, xml, path }, artifacts };
+}
+
+/** Selected rules that ask for a partition which no row makes and whose lack nobody waived. */
+function unmadePartitions({ selected, rows, tailoring }: Meaning): string[] {
+  const answered = new Set(rows.flatMap(({ rules }) => rules));
+  const isWaived = (rule: string) =>
+    tailoring.waivers.some((waiver) => waiver.rule.endsWith(`_rule_${rule}`));
+  return [...selected].filter(
+    (rule) => rule.startsWith('partition_for_') && !answered.has(rule) && !isWaived(rule),
+  );
 }
 
 /** Reads back what build kept. @throws Refused('environment') when it is gone or not what was built with */

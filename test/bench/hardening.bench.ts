@@ -6,7 +6,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { compileTailoring } from '../../hardening/tailoring.ts';
+import { readBenchmark } from '../../hardening/benchmark.ts';
+import { meaningOf } from '../../hardening/tailoring.ts';
 import { writeInputs, writeRemediation } from '../../packer/build.ts';
 import { packerRoom } from '../../packer/packer.ts';
 import { clock, manifestOf, openWorkbench, withRoot } from '../image/workbench.ts';
@@ -17,7 +18,8 @@ if (process.getuid?.() !== 0) {
 }
 const bench = await openWorkbench();
 try {
-  const tailoring = compileTailoring(bench.profile, bench.dataStream, { role: 'base', now: clock.now() });
+  const benchmark = readBenchmark(bench.dataStream);
+  const { tailoring } = meaningOf(bench.profile, benchmark, { role: 'base', now: clock.now() });
   const inputs = join(bench.directory, 'inputs');
   await writeInputs(inputs, '/run/drover', { tailoring, suites: bench.base.suites, signal: undefined });
   const tailoringFile = join(inputs, 'tailoring.xml');

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { difference } from '../../hardening/kinds/kind.ts';
 import { type KindName, kindNames, kinds } from '../../hardening/kinds/kinds.ts';
+import { partitionsOf } from '../../hardening/kinds/mount.ts';
 import { loadProfile } from '../../hardening/profile.ts';
 
 function rootWith(files: Record<string, string>): string {
@@ -193,5 +194,40 @@ describe("the project's own catalogue", () => {
   });
   test('answers at least one rule with every row of the catalogue', () => {
     expect(catalogued.filter(({ rules }) => rules.length === 0)).toEqual([]);
+  });
+});
+
+describe('a mount of a file system by its label', () => {
+  const value = 'LABEL=var-log ext4 rw,nodev,x-drover.size=2G';
+  const parse = (text: string) => kinds.mount.value.safeParse(text).success;
+  test('is a partition, and says how large it is', () => {
+    expect(parse(value)).toBe(true);
+    expect(parse('LABEL=var-log ext4 rw,nodev')).toBe(false);
+    expect(parse('LABEL=var-log xfs rw,x-drover.size=2G')).toBe(false);
+    expect(parse('LABEL=a-label-of-17-signs ext4 rw,x-drover.size=2G')).toBe(false);
+    expect(parse('tmpfs tmpfs rw,nodev')).toBe(true);
+  });
+  test('is checked at boot after the root file system; what lives in memory is not', () => {
+    const lines = kinds.mount.change(
+      new Map([
+        ['/var/log', value],
+        ['/tmp', 'tmpfs tmpfs rw'],
+      ]),
+    );
+    expect(lines.map((it) => 'line' in it && it.line)).toEqual([
+      'LABEL=var-log /var/log ext4 rw,nodev,x-drover.size=2G 0 2',
+      'tmpfs /tmp tmpfs rw 0 0',
+    ]);
+  });
+  test('comes before what is mounted within it', () => {
+    const partitions = partitionsOf([
+      ['/var/log', value],
+      ['/tmp', 'tmpfs tmpfs rw'],
+      ['/var', 'LABEL=var ext4 x-drover.size=512M,nodev'],
+    ]);
+    expect(partitions.map(({ mountPoint, label, bytes }) => [mountPoint, label, bytes])).toEqual([
+      ['/var', 'var', 512 * 1024 ** 2],
+      ['/var/log', 'var-log', 2 * 1024 ** 3],
+    ]);
   });
 });

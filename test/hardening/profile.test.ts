@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { XMLParser } from 'fast-xml-parser';
 import { describe, expect, it } from 'vitest';
-import { loadProfile } from '../../hardening/profile.ts';
-import { compileTailoring } from '../../hardening/tailoring.ts';
+import { readBenchmark } from '../../hardening/benchmark.ts';
+import { loadProfile, type Profile } from '../../hardening/profile.ts';
+import { meaningOf, type Tailoring } from '../../hardening/tailoring.ts';
 import { Refused } from '../../pipeline/errors.ts';
 import { dataStream } from './data-stream.ts';
 
@@ -44,8 +45,10 @@ function profileFrom(
   return { file, load: () => loadProfile(file) };
 }
 
-const compile = (rest: string, role = 'base') =>
-  compileTailoring(profileFrom(rest).load(), dataStream, { role, now });
+const benchmark = readBenchmark(dataStream);
+const tailoringOf = (profile: Profile, options: { role: string; now: number }): Tailoring =>
+  meaningOf(profile, benchmark, options).tailoring;
+const compile = (rest: string, role = 'base') => tailoringOf(profileFrom(rest).load(), { role, now });
 
 function refusal(work: () => unknown): Refused {
   try {
@@ -146,9 +149,7 @@ roles:
   it('covers the last day of a waiver and refuses it the day after', () => {
     compile(waiver);
     const { file, load } = profileFrom(waiver);
-    const error = refusal(() =>
-      compileTailoring(load(), dataStream, { role: 'base', now: now + 86_400_000 }),
-    );
+    const error = refusal(() => tailoringOf(load(), { role: 'base', now: now + 86_400_000 }));
     expect(error.message).toContain(
       `${file}:14:5: waivers.0.expires: expired on 2026-11-22; platform must renew it`,
     );
@@ -156,7 +157,7 @@ roles:
 
   it('refuses a waiver of a rule that is not selected: there is nothing to waive', () => {
     const { file, load } = profileFrom(waiver.replace('sshd_disable_root_login', 'service_nftables_enabled'));
-    const { message } = refusal(() => compileTailoring(load(), dataStream, { role: 'base', now }));
+    const { message } = refusal(() => tailoringOf(load(), { role: 'base', now }));
     expect(message).toContain(
       `${file}:11:5: waivers.0.rule: ssg-debian12-ds.xml has no selected rule 'service_nftables_enabled'`,
     );
@@ -187,7 +188,7 @@ values:
   - { name: no_such_value, value: '1', reason: it does not exist }
   - { name: var_accounts_tmout, choice: 99_min, reason: it does not exist }
 `);
-    const error = refusal(() => compileTailoring(load(), dataStream, { role: 'base', now }));
+    const error = refusal(() => tailoringOf(load(), { role: 'base', now }));
     expect(error.kind).toBe('invalid');
     expect(error.message.split('\n')).toEqual([
       expect.stringContaining(
@@ -221,7 +222,7 @@ values:
 
 describe('overlays', () => {
   const compileWith = (rest: string, overlays: Record<string, string>, role = 'base') =>
-    compileTailoring(profileFrom(rest, overlays).load(), dataStream, { role, now });
+    tailoringOf(profileFrom(rest, overlays).load(), { role, now });
   const noUfw = `deselect:
   - { rules: [package_ufw_installed], reason: another firewall is used }
 `;
@@ -273,7 +274,7 @@ roles:
     ],
   ])('are refused when the profile names some %s', (_, names, overlays, complaint) => {
     const { file, load } = profileFrom(`overlays: [${names.join(', ')}]\n`, overlays);
-    const { message } = refusal(() => compileTailoring(load(), dataStream, { role: 'base', now }));
+    const { message } = refusal(() => tailoringOf(load(), { role: 'base', now }));
     expect(message).toContain(file + complaint);
   });
   it('are refused when there is no such file, naming it and the profile', () => {
@@ -284,7 +285,7 @@ roles:
   });
   it('are refused with line and column of their own file', () => {
     const { load } = profileFrom('overlays: [one]\n', { one: noUfw.replace('package_ufw', 'package_foo') });
-    const { message } = refusal(() => compileTailoring(load(), dataStream, { role: 'base', now }));
+    const { message } = refusal(() => tailoringOf(load(), { role: 'base', now }));
     expect(message).toMatch(/overlays\/one\.yaml:4:15: .* has no rule 'package_foo_installed'/);
   });
   it('and roles that contradict each other are refused where the later word stands', () => {
@@ -295,7 +296,7 @@ roles:
       - { id: root, kind: sshd, desired: { PermitRootLogin: 'yes' } }
 `;
     const { file, load } = profileFrom(rest, { one: noRoot });
-    const { message } = refusal(() => compileTailoring(load(), dataStream, { role: 'base', now }));
+    const { message } = refusal(() => tailoringOf(load(), { role: 'base', now }));
     expect(message).toContain(
       `${file}:14:44: roles.base.rows.0.desired.PermitRootLogin: 'yes' contradicts 'no' of the row no-root (overlay one)`,
     );
@@ -309,7 +310,7 @@ roles:
       - { rules: [package_ufw_installed], reason: we do not want it here }
 `;
     const { load } = profileFrom(rest);
-    const { message } = refusal(() => compileTailoring(load(), dataStream, { role: 'base', now }));
+    const { message } = refusal(() => tailoringOf(load(), { role: 'base', now }));
     expect(message).toContain("'package_ufw_installed' is deselected here as well");
   });
 });

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type BootObservation, faultsOfBoot, parseCloudInit, unitNames } from '../../scans/boot-test.ts';
-import { rootPartition } from '../../scans/disk.ts';
 import { findLeftovers } from '../../scans/leftovers.ts';
 import { lastLine } from '../../scans/text.ts';
 
@@ -45,20 +44,6 @@ describe('the boot test', () => {
     ).toEqual(['cloud-config.service', 'dev-x\\x2d1.swap']);
     expect(unitNames('Failed to connect to bus: No such file or directory')).toEqual([]);
   });
-});
-
-test('the root file system is the largest partition, whatever the sector size', () => {
-  const partitions = [
-    { start: 34, size: 2048 },
-    { start: 4096, size: 8192 },
-  ];
-  expect(
-    rootPartition(JSON.stringify({ partitiontable: { label: 'gpt', sectorsize: 4096, partitions } })),
-  ).toEqual({
-    offset: 16_777_216,
-    size: 33_554_432,
-  });
-  expect(() => rootPartition('{"partitiontable":{"partitions":[]}}')).toThrow();
 });
 
 test("a console's last line is shown without its control characters", () => {
