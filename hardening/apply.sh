@@ -121,4 +121,16 @@ if command -v update-grub >/dev/null && [ /etc/default/grub.d -nt /boot/grub/gru
   say "boot loader"
   update-grub
 fi
+# extlinux has one line and no such files: it is told what they say.
+if [ -f /boot/extlinux/extlinux.conf ]; then
+  GRUB_CMDLINE_LINUX=
+  for file in /etc/default/grub.d/*.cfg; do
+    [ ! -f "$file" ] || . "$file"
+  done
+  for word in $GRUB_CMDLINE_LINUX; do
+    grep -qF " $word" /boot/extlinux/extlinux.conf && continue
+    say "boot loader: $word"
+    sed -i "s/^  append .*/& $word/" /boot/extlinux/extlinux.conf
+  done
+fi
 echo "hardening: $changed changes"
