@@ -6,9 +6,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readBenchmark } from '../../hardening/benchmark.ts';
+import { factsOf } from '../../hardening/catalogue.ts';
 import { type Content, ensureContent } from '../../hardening/content.ts';
+import { partitionsOf } from '../../hardening/kinds/mount.ts';
 import { loadProfile, type Profile } from '../../hardening/profile.ts';
+import { meaningOf } from '../../hardening/tailoring.ts';
 import { type BaseDisk, ensureBaseDisk } from '../../packer/base-disk.ts';
+import { packerRoom } from '../../packer/packer.ts';
 import { type Clock, wallClock } from '../../pipeline/clock.ts';
 import { plainProgress } from '../../pipeline/report/terminal.ts';
 import { auditOffline } from '../../scans/compliance/offline.ts';
@@ -34,14 +39,17 @@ export async function openWorkbench(profileFile = 'cis-level1-server.yaml'): Pro
   const directory = mkdtempSync(join(tmpdir(), 'drover-image-'));
   const profile = loadProfile(join(import.meta.dirname, '../../hardening', profileFile));
   const content = await ensureContent({ content: profile.content, cacheDir, progress });
+  const dataStream = readFileSync(content.file, 'utf8');
   const { distribution } = profile.content;
-  const base = await ensureBaseDisk({ distribution, cacheDir, clock, progress });
+  const { rows } = meaningOf(profile, readBenchmark(dataStream), { role: 'base', now: clock.now() });
+  const partitions = partitionsOf(factsOf(rows).get('mount') ?? []);
+  const base = await ensureBaseDisk({ distribution, partitions, cacheDir, clock, progress });
   const scanner = await provideScannerDisk({ codename: base.suites[0]!, cacheDir });
   return {
     directory,
     profile,
     content,
-    dataStream: readFileSync(content.file, 'utf8'),
+    dataStream,
     base,
     scanner,
     remove: () => rmSync(directory, { recursive: true, force: true }),
@@ -49,7 +57,7 @@ export async function openWorkbench(profileFile = 'cis-level1-server.yaml'): Pro
 }
 
 /**
- * Mounts the disk's root file system for as long as `work` takes. What is only read is a copy: a mount lives on in
+ * Mounts the disk's file systems for as long as `work` takes. What is only read is a copy: a mount lives on in
  * every mount namespace that somebody made meanwhile, and would keep the disk from being written to.
  */
 export async function withRoot<T>(
@@ -62,11 +70,11 @@ export async function withRoot<T>(
   const mounted = how === 'ro' ? `${root}.raw` : disk;
   execFileSync('sync');
   if (how === 'ro') execFileSync('cp', ['--sparse=always', disk, mounted]);
-  execFileSync('mount', ['-t', 'ext4', '-o', `${how},loop,offset=1048576`, mounted, root]);
+  execFileSync(join(packerRoom, 'chroot/mount.sh'), [mounted, root, how]);
   try {
     return await work(root);
   } finally {
-    execFileSync('umount', [root]);
+    execFileSync('umount', ['-R', root]);
     execFileSync('sync');
     if (how === 'ro') rmSync(mounted);
   }
@@ -99,8 +107,8 @@ export async function auditDisk(
  */
 export function manifestOf(root: string): string[] {
   const list =
-    'find . -xdev ! -type d -printf "%p %y %U:%G %m %s %T@ %l\\n" -o -type d -printf "%p %y %U:%G %m\\n"';
-  const sums = 'find . -xdev -type f -print0 | xargs -0 sha256sum';
+    'find . ! -type d -printf "%p %y %U:%G %m %s %T@ %l\\n" -o -type d -printf "%p %y %U:%G %m\\n"';
+  const sums = 'find . -type f -print0 | xargs -0 sha256sum';
   const output = execFileSync('sh', ['-c', `${list}; ${sums}`], {
     cwd: root,
     encoding: 'utf8',

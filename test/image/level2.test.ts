@@ -1,0 +1,120 @@
+/**
+ * One real image by CIS Level 2: its disk is parted as the profile asks, it complies once booted, and auditd writes.
+ * What Level 1 has in common with it is shown by hardening.test.ts.
+ */
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { auditRoot } from '../../hardening/audit.ts';
+import { readBenchmark } from '../../hardening/benchmark.ts';
+import { factsOf } from '../../hardening/catalogue.ts';
+import { partitionsOf } from '../../hardening/kinds/mount.ts';
+import { type Meaning, meaningOf } from '../../hardening/tailoring.ts';
+import { buildLocalImage } from '../../packer/build.ts';
+import { faultsOfBoot, observeBoot } from '../../scans/boot-test.ts';
+import type { RuleResult } from '../../scans/compliance/results.ts';
+import type { Vm } from '../../scans/vm.ts';
+import { closureOf } from './closure.ts';
+import { auditRunning, boot, openRules, said, seedFor, takesTime } from './machine.ts';
+import { auditDisk, clock, openWorkbench, progress, type Workbench, withRoot } from './workbench.ts';
+
+vi.setConfig({ testTimeout: 1_800_000, hookTimeout: 1_800_000 });
+
+let bench: Workbench;
+let meaning: Meaning;
+let tailoring: { path: string; profileId: string };
+let disk: string;
+let built: Map<string, RuleResult>;
+
+beforeAll(async () => {
+  bench = await openWorkbench('cis-level2-server.yaml');
+  meaning = meaningOf(bench.profile, readBenchmark(bench.dataStream), { role: 'base', now: clock.now() });
+  tailoring = { path: join(bench.directory, 'tailoring.xml'), profileId: meaning.tailoring.profileId };
+  writeFileSync(tailoring.path, meaning.tailoring.xml);
+  disk = join(bench.directory, 'disk.raw');
+});
+afterAll(() => bench?.remove());
+
+describe('an image of Level 2', () => {
+  test('has every fact of the catalogue, on a disk with the partitions the profile asks for', async () => {
+    const image = await buildLocalImage({
+      base: bench.base,
+      tailoring: meaning.tailoring,
+      content: bench.content,
+      name: 'image',
+      outputDir: bench.directory,
+      progress,
+    });
+    execFileSync('qemu-img', ['convert', '-O', 'raw', image.disk.path, disk]);
+    built = await auditDisk(bench, disk, tailoring);
+    expect(await withRoot(bench, disk, 'ro', (root) => auditRoot(root, meaning.rows))).toEqual([]);
+  });
+  test('has an answer to every selected rule, and no row that changes nothing', async () => {
+    const { rows, selected, asItComes } = meaning;
+    const before = await auditDisk(bench, bench.base.path, tailoring);
+    const deviations = await withRoot(bench, bench.base.path, 'ro', (root) => auditRoot(root, rows));
+    const changed = new Set(deviations.map(({ row }) => row));
+    const held = new Set(rows.map(({ id }) => id).filter((id) => !changed.has(id)));
+    const waived = new Set(bench.profile.waivers.map(({ rule }) => rule));
+    expect(closureOf({ selected, rows, waived, asItComes, held, before, after: built })).toEqual({
+      unanswered: [],
+      untrue: [],
+      idle: [],
+    });
+  });
+  test('launched on a larger volume complies with every rule, or says why not; and it works', async () => {
+    const raw = join(bench.directory, 'disk.qcow2');
+    const larger = join(bench.directory, 'larger.qcow2');
+    execFileSync('qemu-img', ['convert', '-O', 'qcow2', disk, raw]);
+    execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', raw, '-F', 'qcow2', larger, '24G']);
+    const seed = await seedFor(bench, tailoring.path);
+    await boot(bench, { name: 'first', diskPath: larger, seed }, async (vm) => {
+      expect(faultsOfBoot(await observeBoot(vm))).toEqual([]);
+      await hasPartitions(vm);
+      await writesRecords(vm);
+      await takesTime(vm);
+      const report = await auditRunning(vm, bench, { meaning, built });
+      expect(openRules(report)).toEqual([]);
+      expect(report.unexplained).toBe(0);
+      expect(report.waived).toBe(meaning.tailoring.waivers.length);
+      expect((await vm.run('sudo apt-get check && sudo apt-get -s install less')).exitCode).toBe(0);
+    });
+  });
+});
+
+/** Each where it belongs and as large as asked; what the volume has more went to the root. */
+async function hasPartitions(vm: Vm): Promise<void> {
+  const mebibytes = async (point: string) =>
+    Number(await said(vm, `findmnt --noheadings --bytes --output SIZE ${point}`)) / 1024 ** 2;
+  const partitions = partitionsOf(factsOf(meaning.rows).get('mount') ?? []);
+  expect(partitions.map(({ mountPoint }) => mountPoint)).toEqual([
+    '/home',
+    '/var',
+    '/var/log',
+    '/var/log/audit',
+    '/var/tmp',
+  ]);
+  for (const { mountPoint, bytes } of partitions) {
+    const size = await mebibytes(mountPoint);
+    // A file system's own tables take a part of it.
+    expect(size / (bytes / 1024 ** 2), `${mountPoint} has ${size} MiB`).toBeGreaterThan(0.85);
+  }
+  expect(await mebibytes('/')).toBeGreaterThan(6 * 1024);
+}
+
+/** What was done is on record, every rule of ours is in force, and nobody can change them. */
+async function writesRecords(vm: Vm): Promise<void> {
+  expect(await said(vm, 'cat /proc/cmdline')).toMatch(/ audit=1 audit_backlog_limit=8192( |$)/);
+  expect(await said(vm, 'sudo auditctl -s')).toMatch(/^enabled 2$/m);
+  const written = (await said(vm, 'sudo cat /etc/audit/rules.d/drover.rules')).split('\n');
+  const inForce = (await said(vm, 'sudo auditctl -l')).split('\n');
+  expect(inForce.length).toBe(written.filter((line) => /^-[aw] /.test(line)).length);
+  expect((await vm.run('sudo auditctl -D')).exitCode).not.toBe(0);
+
+  // From the files, and not from its standard input, which is no terminal.
+  const search = 'sudo ausearch --input-logs --key identity --file /etc/pam.conf --raw';
+  expect(await said(vm, search)).toBe('<no matches>');
+  await said(vm, 'sudo chmod g-w /etc/pam.conf');
+  expect(await said(vm, search)).toMatch(/^type=SYSCALL .* comm="chmod" .* key="identity"/m);
+}
