@@ -3,10 +3,10 @@
  * cloud-init. Decides what "minimal" is and how the disk is laid out; never hardens and never brings an old disk
  * up to date (provisioning does both). Needs root, because a file system with other people's files does.
  *
- * Layout: a GPT whose partitions are named by their mount points (chroot/mount.sh goes by that), all ext4. Those the
- * profile asks for come first, with the sizes it gives them; the root is the last, so that cloud-init grows it into
- * whatever a larger volume adds. extlinux loads the kernel from the root through the links that Debian keeps at
- * /vmlinuz and /initrd.img, so a kernel update needs no boot loader step.
+ * Layout (layout.ts): a GPT whose partitions are named by their mount points, by which chroot/mount.sh goes, all
+ * ext4. Those the profile asks for come first, with the sizes it gives them; the root is the last, so that cloud-init
+ * grows it into whatever a larger volume adds. extlinux loads the kernel from the root through the links that Debian
+ * keeps at /vmlinuz and /initrd.img, so a kernel update needs no boot loader step.
  */
 import {
   mkdir,
@@ -21,7 +21,6 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parse } from 'yaml';
 import { ProcessOutput, $ as shell } from 'zx';
 import type { Partition } from '../hardening/kinds/mount.ts';
 import type { Clock } from '../pipeline/clock.ts';
@@ -30,7 +29,8 @@ import { codenames, type Distribution } from '../pipeline/image.ts';
 import { canonical, sha256 } from '../pipeline/json.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
 import { activity } from './activity.ts';
-import { archiveFor, reachConfiguration, sourcesList } from './debian-archive.ts';
+import { archiveFor, publicSources, reachConfiguration, sourcesList } from './debian-archive.ts';
+import { layOut } from './layout.ts';
 import { packerRoom } from './packer.ts';
 
 export interface BaseDisk {
@@ -46,9 +46,8 @@ export interface BaseDisk {
   inputs: Record<string, string>;
 }
 
-const mebibyte = 1024 ** 2;
-/** Big enough for a server's own software. */
-const rootBytes = 4 * 1024 ** 3;
+/** What a disk is made by. */
+const recipe = ['base-disk.ts', 'layout.ts', 'debian-archive.ts', 'chroot/mount.sh'];
 
 const packages = [
   'linux-image-cloud-amd64 initramfs-tools zstd e2fsprogs fdisk',
@@ -115,7 +114,9 @@ export async function ensureBaseDisk(options: {
     packages: packages.join(' '),
     partitions: partitions.map(({ line }) => line).join('; '),
     week: isoWeek(clock.now()),
-    recipe: sha256(await readFile(new URL(import.meta.url), 'utf8')),
+    recipe: sha256(
+      (await Promise.all(recipe.map((file) => readFile(join(packerRoom, file), 'utf8')))).join('\n'),
+    ),
   };
   const key = `${distribution}-${sha256(canonical(inputs)).slice(0, 16)}`;
   const target = join(home, key);
@@ -286,53 +287,9 @@ async function make(
   };
 }
 
-/** Where every file system begins and ends, and sfdisk's input for that; a mebibyte at either end is the table's. */
-export function layOut(partitions: readonly Partition[]) {
-  const root = { mountPoint: '/', label: 'root', bytes: rootBytes - 2 * mebibyte };
-  let end = mebibyte;
-  const fileSystems = [...partitions, root].map(({ mountPoint, label, bytes }) => {
-    end += bytes;
-    return { mountPoint, label, bytes, offset: end - bytes };
-  });
-  const lines = fileSystems.map(
-    ({ mountPoint, bytes, offset }) =>
-      `start=${offset / 512}, size=${bytes / 512}, type=linux, name="${mountPoint}"` +
-      // Where gptmbr.bin looks for the boot loader.
-      (mountPoint === '/' ? ', attrs=LegacyBIOSBootable' : ''),
-  );
-  return { bytes: end + mebibyte, table: ['label: gpt', ...lines, ''].join('\n'), fileSystems };
-}
-
 async function created(file: string): Promise<string> {
   await writeFile(file, '');
   return file;
-}
-
-/**
- * The finished image reads packages from Debian's public mirror, not from the one it was built with, which may
- * be private. Its name is the distribution's own word: the failsafe mirror in Debian's cloud-init configuration.
- */
-async function publicSources(tree: string, suites: readonly string[]): Promise<void> {
-  const configuration = parse(await readFile(join(tree, 'etc/cloud/cloud.cfg'), 'utf8'));
-  const mirrors = configuration?.system_info?.package_mirrors?.[0]?.failsafe;
-  if (!mirrors?.primary || !mirrors?.security)
-    throw new Error("cloud-init's cloud.cfg names no package mirror");
-  const stanza = (uri: string, names: string[]) =>
-    `Types: deb\nURIs: ${uri}\nSuites: ${names.join(' ')}\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n`;
-  const isSecurity = (suite: string) => suite.endsWith('-security');
-  const directory = join(tree, 'etc/apt/sources.list.d');
-  for (const name of await readdir(directory)) await rm(join(directory, name));
-  await rm(join(tree, 'etc/apt/sources.list'), { force: true });
-  await writeFile(
-    join(directory, 'debian.sources'),
-    [
-      stanza(
-        mirrors.primary,
-        suites.filter((it) => !isSecurity(it)),
-      ),
-      stanza(mirrors.security, suites.filter(isSecurity)),
-    ].join('\n'),
-  );
 }
 
 /** ISO 8601 week, e.g. '2026-W47', in UTC. */

@@ -1,11 +1,12 @@
 /**
  * Where Debian packages come from: the mirror this machine already uses, found in its own apt configuration.
- * Decides which URI serves a suite and how apt reaches it; never names a host itself and never touches the
- * machine's own apt state.
+ * Decides which URI serves a suite and how apt reaches it, here and in an image; never names a host itself and never
+ * touches the machine's own apt state.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { parse } from 'yaml';
 import { Refused } from '../pipeline/errors.ts';
 
 /** From the package debian-archive-keyring, which every Debian machine has and Ubuntu packages too. */
@@ -125,4 +126,31 @@ export async function privateApt(
     ].join('\n'),
   );
   return { APT_CONFIG: configuration, LC_ALL: 'C.UTF-8' };
+}
+
+/**
+ * The finished image reads packages from Debian's public mirror, not from the one it was built with, which may
+ * be private. Its name is the distribution's own word: the failsafe mirror in Debian's cloud-init configuration.
+ */
+export async function publicSources(tree: string, suites: readonly string[]): Promise<void> {
+  const configuration = parse(await readFile(join(tree, 'etc/cloud/cloud.cfg'), 'utf8'));
+  const mirrors = configuration?.system_info?.package_mirrors?.[0]?.failsafe;
+  if (!mirrors?.primary || !mirrors?.security)
+    throw new Error("cloud-init's cloud.cfg names no package mirror");
+  const stanza = (uri: string, names: string[]) =>
+    `Types: deb\nURIs: ${uri}\nSuites: ${names.join(' ')}\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n`;
+  const isSecurity = (suite: string) => suite.endsWith('-security');
+  const directory = join(tree, 'etc/apt/sources.list.d');
+  for (const name of await readdir(directory)) await rm(join(directory, name));
+  await rm(join(tree, 'etc/apt/sources.list'), { force: true });
+  await writeFile(
+    join(directory, 'debian.sources'),
+    [
+      stanza(
+        mirrors.primary,
+        suites.filter((it) => !isSecurity(it)),
+      ),
+      stanza(mirrors.security, suites.filter(isSecurity)),
+    ].join('\n'),
+  );
 }

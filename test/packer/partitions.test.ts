@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { partitionsOf } from '../../hardening/kinds/mount.ts';
 import type { Tailoring } from '../../hardening/tailoring.ts';
-import { layOut } from '../../packer/base-disk.ts';
 import { buildAmazonImage } from '../../packer/build-amazon.ts';
+import { layOut } from '../../packer/layout.ts';
 
 const partitions = partitionsOf([
   ['/var', 'LABEL=var ext4 rw,nodev,x-drover.size=8G'],
