@@ -114,6 +114,15 @@ export function meaningOf(
   return { selected, values, rows, asItComes: held, tailoring };
 }
 
+/** Selected rules that ask for a partition which no row makes and whose lack nobody waived: no fix can make one. */
+export function unmadePartitions({ selected, rows, tailoring }: Meaning): string[] {
+  const answered = new Set([
+    ...rows.flatMap(({ rules }) => rules),
+    ...tailoring.waivers.map(({ rule }) => rule.slice(prefix('rule').length)),
+  ]);
+  return [...selected].filter((rule) => rule.startsWith('partition_for_') && !answered.has(rule));
+}
+
 type Setting = Departures['values'][number];
 interface Selection {
   selected: boolean;

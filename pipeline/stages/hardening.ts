@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { readBenchmark } from '../../hardening/benchmark.ts';
 import { type Content, ensureContent } from '../../hardening/content.ts';
 import { loadProfile } from '../../hardening/profile.ts';
-import { type Meaning, meaningOf, type Tailoring } from '../../hardening/tailoring.ts';
+import { meaningOf, type Tailoring, unmadePartitions } from '../../hardening/tailoring.ts';
 import { Refused, reasonOf } from '../errors.ts';
 import type { Artifact } from '../image.ts';
 import { sha256 } from '../json.ts';
@@ -54,16 +54,6 @@ export async function compileHardening(context: ReleaseContext): Promise<Hardeni
   ];
   const path = join(directory, tailoringPath);
   return { content, tailoring: { ...record.tailoring, xml, path }, artifacts };
-}
-
-/** Selected rules that ask for a partition which no row makes and whose lack nobody waived. */
-function unmadePartitions({ selected, rows, tailoring }: Meaning): string[] {
-  const answered = new Set(rows.flatMap(({ rules }) => rules));
-  const isWaived = (rule: string) =>
-    tailoring.waivers.some((waiver) => waiver.rule.endsWith(`_rule_${rule}`));
-  return [...selected].filter(
-    (rule) => rule.startsWith('partition_for_') && !answered.has(rule) && !isWaived(rule),
-  );
 }
 
 /** Reads back what build kept. @throws Refused('environment') when it is gone or not what was built with */

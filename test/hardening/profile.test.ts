@@ -5,7 +5,7 @@ import { XMLParser } from 'fast-xml-parser';
 import { describe, expect, it } from 'vitest';
 import { readBenchmark } from '../../hardening/benchmark.ts';
 import { loadProfile, type Profile } from '../../hardening/profile.ts';
-import { meaningOf, type Tailoring } from '../../hardening/tailoring.ts';
+import { meaningOf, type Tailoring, unmadePartitions } from '../../hardening/tailoring.ts';
 import { Refused } from '../../pipeline/errors.ts';
 import { dataStream } from './data-stream.ts';
 
@@ -325,4 +325,22 @@ describe("the project's own profiles", () => {
     expect(profile.profile).toBe(base);
     expect(profile.roles).toHaveProperty('base');
   });
+});
+
+it('names the partitions that a profile asks for and nothing makes', () => {
+  const meaning = meaningOf(profileFrom('').load(), benchmark, { role: 'base', now });
+  const waiver = { owner: 'platform', reason: 'on one disk', expires: '2028-01-01', compensation: 'a quota' };
+  const rule = 'xccdf_org.ssgproject.content_rule_partition_for_home';
+  const asked = {
+    ...meaning,
+    selected: new Set([
+      'partition_for_var',
+      'partition_for_home',
+      'partition_for_tmp',
+      'mount_option_var_nodev',
+    ]),
+    rows: [{ rules: ['partition_for_tmp'] }] as typeof meaning.rows,
+    tailoring: { ...meaning.tailoring, waivers: [{ ...waiver, rule }] },
+  };
+  expect(unmadePartitions(asked)).toEqual(['partition_for_var']);
 });
