@@ -122,7 +122,7 @@ roles:
   it('leaves to the fixes of the content what neither a row nor the distribution as it comes answers', () => {
     const rest = (files: string) => `catalogue: [${files}]\n`;
     const compileWith = (files: string, catalogue: Record<string, string>) =>
-      compileTailoring(profileFrom(rest(files), {}, catalogue).load(), dataStream, { role: 'base', now });
+      tailoringOf(profileFrom(rest(files), {}, catalogue).load(), { role: 'base', now });
     const rows =
       "rows: [{ id: a, kind: sshd, rules: [sshd_disable_root_login], desired: { PermitRootLogin: 'no' } }]\n";
     const asItComes = 'as_it_comes: [{ rules: [package_ufw_installed, service_nftables_enabled] }]\n';
@@ -142,7 +142,7 @@ roles:
   it('says where a catalogue speaks of a rule the content does not have', () => {
     const catalogue = { one: 'as_it_comes: [{ rules: [no_such_rule] }]\n' };
     const { load } = profileFrom('catalogue: [one]\n', {}, catalogue);
-    const { message } = refusal(() => compileTailoring(load(), dataStream, { role: 'base', now }));
+    const { message } = refusal(() => tailoringOf(load(), { role: 'base', now }));
     expect(message).toMatch(/one\.yaml:2:\d+: .*the content has no rule 'no_such_rule'/);
   });
 

@@ -3,7 +3,7 @@
  * and rebooted. It has what the roles `web` and `kubernetes-node` add, so that one build shows both.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { auditRoot } from '../../hardening/audit.ts';
