@@ -19,12 +19,16 @@ export function createReporter(journal: Journal, assignment: Assignment, progres
   let lastStates: ReadonlyMap<string, string> = new Map();
 
   /** `subject` is an instance, or the group as a whole. */
+  function isNews(subject: string, answer: Answer): boolean {
+    const key = answer.source === 'gates' ? subject : `${subject} ${answer.source}`;
+    const last = lastAnswers.get(key);
+    if (last?.status === answer.status && last.reason === answer.reason) return false;
+    lastAnswers.set(key, answer);
+    return true;
+  }
+
   async function answered(subject: string, answer: Answer): Promise<void> {
     const { source, status, reason } = answer;
-    const key = `${subject} ${source === 'gates' ? '' : source}`;
-    const last = lastAnswers.get(key);
-    if (last?.status === status && last.reason === reason) return;
-    lastAnswers.set(key, answer);
     await journal.append({ type: 'answer', data: { group, instance: subject, source, status, reason } });
   }
 
@@ -34,13 +38,14 @@ export function createReporter(journal: Journal, assignment: Assignment, progres
       for (const instance of snapshot.group.instances) {
         const gates = snapshot.answers[instance.id];
         const drain = snapshot.drains[instance.id];
-        if (gates && onTrial(assignment, instance)) await answered(instance.id, gates);
-        if (drain) await answered(instance.id, drain);
         const handover = snapshot.handovers[instance.id];
-        if (handover) await answered(instance.id, handover);
+        for (const answer of [onTrial(assignment, instance) ? gates : null, drain, handover]) {
+          if (answer && isNews(instance.id, answer)) await answered(instance.id, answer);
+        }
       }
       // Without such gates there is nothing to say.
-      if (snapshot.groupAnswer.reason) await answered(group, snapshot.groupAnswer);
+      const { groupAnswer } = snapshot;
+      if (groupAnswer.reason && isNews(group, groupAnswer)) await answered(group, groupAnswer);
       const { target, previous, healthy, total, desired } = sizes;
       const data = { group, target, previous, healthy, total, desired };
       const text = JSON.stringify(data);

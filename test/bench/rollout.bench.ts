@@ -83,7 +83,7 @@ const rolling: StrategySpec = { type: 'rolling' };
 const refreshing: StrategySpec = { type: 'instance-refresh', checkpoints: [], checkpointSoakMs: 0 };
 const tenth = { fraction: 0.1 };
 
-/** One at a time a thousand instances take a day and a half of virtual time, and a while of ours. */
+/** One at a time a thousand instances take a day and a half of virtual time, and a quarter of an hour of ours. */
 const isShort = !process.env.DROVER_BENCH_ALL;
 for (const size of [10, 100, 1000]) {
   for (const surge of [{ instances: 1 }, tenth, { fraction: 0.25 }]) {
