@@ -1,4 +1,5 @@
 /** Packages that must be there or must not, by the record dpkg or rpm keeps. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
@@ -18,9 +19,10 @@ async function dpkgNames(root: string): Promise<Set<string>> {
 }
 
 async function rpmNames(root: string): Promise<Set<string>> {
-  if ((await textOf(root, rpmDatabase)) === '') return new Set();
+  const path = join(root, rpmDatabase);
+  if (!existsSync(path)) return new Set();
   // Nobody writes to it meanwhile, and its journal cannot be made on a file system that is mounted to be read.
-  const url = pathToFileURL(join(root, rpmDatabase));
+  const url = pathToFileURL(path);
   url.searchParams.set('immutable', '1');
   const database = new DatabaseSync(url, { readOnly: true });
   try {

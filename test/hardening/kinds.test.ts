@@ -1,6 +1,7 @@
-import { chmodSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { difference } from '../../hardening/kinds/kind.ts';
 import { type KindName, kindNames, kinds } from '../../hardening/kinds/kinds.ts';
@@ -132,6 +133,21 @@ describe('reading as the program itself would', () => {
       ufw: 'absent',
       nftables: 'absent',
     });
+  });
+  test("packages: rpm's index of names, on a system that cannot be written to", async () => {
+    const root = rootWith({ 'var/lib/rpm/rpmdb.sqlite': '' });
+    const path = join(root, 'var/lib/rpm/rpmdb.sqlite');
+    const database = new DatabaseSync(path);
+    database.exec("PRAGMA journal_mode = WAL; CREATE TABLE Name (key 'TEXT', hnum INTEGER, idx INTEGER)");
+    database.exec("INSERT INTO Name VALUES ('sudo', 1, 0), ('kernel', 2, 0), ('kernel', 3, 0)");
+    database.close();
+    chmodSync(path, 0o444);
+    expect(await read('package', root, { sudo: '', kernel: '', rsync: '' })).toEqual({
+      sudo: 'installed',
+      kernel: 'installed',
+      rsync: 'absent',
+    });
+    expect(readdirSync(dirname(path))).toEqual(['rpmdb.sqlite']);
   });
   test('services: wanted by a target, masked, or neither', async () => {
     const root = rootWith({ 'etc/systemd/system/multi-user.target.wants/README': '' });
