@@ -37,6 +37,7 @@ export const provisioners = [
   'packages.sh',
   'harden.sh',
   'cleanup.sh',
+  'integrity.sh',
 ];
 
 /**

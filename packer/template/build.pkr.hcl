@@ -34,6 +34,7 @@ build {
       "${var.packer}/provisioners/packages.sh",
       "${var.packer}/provisioners/harden.sh",
       "${var.packer}/provisioners/cleanup.sh",
+      "${var.packer}/provisioners/integrity.sh",
     ]
   }
 
@@ -47,6 +48,7 @@ build {
       "${var.packer}/provisioners/packages.sh",
       "${var.packer}/provisioners/harden.sh",
       "${var.packer}/provisioners/cleanup.sh",
+      "${var.packer}/provisioners/integrity.sh",
     ]
   }
 }

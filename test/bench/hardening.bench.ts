@@ -99,7 +99,8 @@ try {
       () => writeRemediation(inputs, bench.content, { tailoring, base: 'ours' }),
     ],
     ['remaining fixes: their packages', () => enter(catalogued, provisioner('packages.sh'))],
-    ['remaining fixes, integrity database', () => enter(catalogued, provisioner('harden.sh'))],
+    ['remaining fixes', () => enter(catalogued, provisioner('harden.sh'))],
+    ['integrity database', () => enter(catalogued, provisioner('integrity.sh'))],
   ];
   const drover = async () => {
     const parts: number[] = [];
