@@ -3,8 +3,8 @@
  * wait. The same loop rolls forward and back. It knows nothing of waves, baselines or what follows a failure.
  */
 import type { Clock } from '../clock.ts';
-import { type Cloud, CloudError, type GroupObservation } from '../cloud/cloud.ts';
-import { Interrupted, Refused, reasonOf, Stuck } from '../errors.ts';
+import type { Cloud, GroupObservation } from '../cloud/cloud.ts';
+import { Interrupted, Stuck } from '../errors.ts';
 import type { Journal } from '../journal/records.ts';
 import type { Progress } from '../report/progress.ts';
 import { act, recordResolved } from './act.ts';
@@ -12,7 +12,8 @@ import { expectedInMs } from './decision/expect.ts';
 import { assertSafe } from './decision/invariants.ts';
 import { decideByStrategy, standDown, watchesRefresh } from './decision/refresh.ts';
 import { readAlarms } from './gates/alarms.ts';
-import { delayMs, firstPace, nextPace, type Pace } from './pace.ts';
+import { firstPace, nextPace, type Pace } from './pace.ts';
+import { interrupted, patientlyObserved, rest } from './patience.ts';
 import { createQuestions, type Questions } from './questions.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { type Eyes, see } from './see.ts';
@@ -47,9 +48,6 @@ export interface Ending {
  * first instance about as fast as one boots.
  */
 const foreignLookMs = 60_000;
-
-/** How long the cloud may stay silent, after the SDK's own retries, before a person is asked. */
-const outageLimitMs = 10 * 60_000;
 
 const groupOf = ({ assignment }: Track): string => assignment.spec.group;
 
@@ -176,35 +174,6 @@ async function looped(
 }
 
 /**
- * The groups as they are, asked for again while the cloud does not answer. `since` as in Cloud.observe; of those
- * in `refreshing` also the newest instance refresh.
- * @throws Interrupted when the signal aborts, Stuck when the cloud stays silent
- */
-export async function patientlyObserved(
-  deps: RolloutDeps,
-  names: readonly string[],
-  { since = deps.clock.now(), refreshing = [] }: { since?: number; refreshing?: readonly string[] } = {},
-): Promise<GroupObservation[]> {
-  const { cloud, clock, journal, progress } = deps;
-  const askedAt = clock.now();
-  let pace: Pace = firstPace;
-  for (;;) {
-    try {
-      const groups = await cloud.observe(names, since);
-      if (refreshing.length === 0) return groups;
-      const refreshes = await cloud.newestRefreshes(refreshing);
-      return groups.map((group) => ({ ...group, refresh: refreshes[group.name] }));
-    } catch (error) {
-      if (!(error instanceof CloudError) && !(error instanceof Refused)) throw error;
-      if (clock.now() - askedAt >= outageLimitMs) throw outOfSight(journal.release, error);
-      progress.update(`cannot look: ${reasonOf(error)}`);
-      pace = nextPace(pace);
-      await rest(deps, pace, Number.POSITIVE_INFINITY);
-    }
-  }
-}
-
-/**
  * One tick over the open lanes that have no calls under way. What they decide is carried out beside the loop, so that a
  * call that takes long holds up its own group and no other. @returns whether anything happened, and when something is
  * expected to
@@ -299,30 +268,3 @@ function fulfilled<T>(results: readonly PromiseSettledResult<T>[]): T[] {
     return result.value;
   });
 }
-
-/** Waits as long as the pace says, at most `limitMs`. @throws Interrupted when the signal aborts */
-export async function rest(
-  { clock, journal, signal }: RolloutDeps,
-  pace: Pace,
-  limitMs: number,
-): Promise<void> {
-  try {
-    await clock.sleep(delayMs(pace, journal.release, limitMs), signal);
-  } catch (error) {
-    if (signal.aborted) throw interrupted(journal.release, signal);
-    throw error;
-  }
-}
-
-const interrupted = (release: string, { reason }: AbortSignal): Interrupted =>
-  new Interrupted(
-    `release ${release} was stopped${reason instanceof Error ? ` (${reason.message})` : ''}; every group keeps serving`,
-    `Go on with \`drover resume ${release}\`, or back with \`drover rollback ${release}\`.`,
-  );
-
-const outOfSight = (release: string, cause: unknown): Stuck =>
-  new Stuck(
-    `the cloud has not answered for ${outageLimitMs / 60_000} minutes: ${reasonOf(cause)}`,
-    `When it answers again, go on with \`drover resume ${release}\`.`,
-    { cause },
-  );
