@@ -145,7 +145,8 @@ export function specOf(name: string, drawn: GroupDraw): GroupSpec {
       : undefined,
     protectedInstances: drawn.held,
     standbyInstances: drawn.held,
-    deadlineMs: rolloutDeadlineMs,
+    // Auto Scaling lets every instance warm up in its own time.
+    deadlineMs: drawn.strategy.type === 'instance-refresh' ? 2 * rolloutDeadlineMs : rolloutDeadlineMs,
   };
 }
 

@@ -121,7 +121,8 @@ function judgeTermination(court: Court, watch: Watch, id: string, decrement: boo
   watch.touched.add(id);
   watch.ended.add(id);
   const isHeld = member.protectedFromScaleIn ? spec.protectedInstances : undefined;
-  if (isHeld && isHeld !== 'replace' && known(watch)) violated('ended although protected');
+  if (isHeld && isHeld !== 'replace' && known(watch) && !watch.takenFree.has(id))
+    violated('ended although protected');
   if (member.lifecycle === 'Standby') {
     if (spec.standbyInstances !== 'replace' && known(watch)) violated('ended in Standby');
     if (decrement) violated('is in Standby: desired does not count it');

@@ -54,30 +54,12 @@ export const mutants: readonly Mutant[] = [
     find: 'onTrial(assignment, instance) ? assignment.spec.passes : 1;',
     replace: '1;',
   },
-  {
-    name: 'sets desired without looking whether a user has just set it',
-    file: 'rollout/decision/borrow.ts',
-    find: 'desired: raised, ifDesired: view.desired',
-    replace: 'desired: raised',
-  },
-  {
-    name: 'counts what the image to be undone never served',
-    file: 'rollout/see.ts',
-    find: 'onTrial(assignment, instance) || isAbandoned(assignment, instance)',
-    replace: 'onTrial(assignment, instance)',
-  },
   // Canary.
   {
     name: 'knows no limit of a canary',
     file: 'rollout/decision/view.ts',
     find: "strategy.type === 'canary' && goal.kind === 'replace' && !canary.isOver",
     replace: 'false && canary.isOver && goal.version && strategy.type',
-  },
-  {
-    name: 'does not count the surge towards the canary',
-    file: 'rollout/decision/view.ts',
-    find: 'room: vacancies - raise',
-    replace: 'room: vacancies',
   },
   {
     name: 'widens a canary before it has soaked',
@@ -113,8 +95,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'leaves what a cancelled refresh has launched ahead to Auto Scaling',
     file: 'rollout/decision/refresh.ts',
-    find: 'if (!isClear || desired <= view.desired) return [];',
-    replace: 'if (isClear || desired) return [];',
+    find: 'if (!isClear || desired <= view.desired) return [cancel];',
+    replace: 'if (isClear || desired) return [cancel];',
   },
   // Gates over the group.
   {
@@ -135,12 +117,6 @@ export const mutants: readonly Mutant[] = [
     file: 'rollout/gates/gates.ts',
     find: "if (!answer) return { status: 'waiting'",
     replace: "if (!answer) return { status: 'passed'",
-  },
-  {
-    name: 'gives no work back to instances that need not go',
-    file: 'rollout/decision/decide.ts',
-    find: "...abandon(released, 'it need not be replaced any more'),",
-    replace: '',
   },
   {
     name: 'terminates as soon as the drain has begun',

@@ -105,7 +105,7 @@ export async function run(scenario: Scenario): Promise<Run> {
 
   const lives = scenario.deaths.length + 1 + scenario.faults.length;
   const pauses = Math.max(0, ...groups.map(pausesMs));
-  const limitMs = lives * (waves.length + 1) * 2 * (rolloutDeadlineMs + pauses) * releases.length;
+  const limitMs = lives * (waves.length + 1) * 4 * (rolloutDeadlineMs + pauses) * releases.length;
   const overdue = clock.sleep(limitMs, over.signal).then(
     () => ({ outcome: 'overdue' as const, reason: `nothing ended within ${limitMs / 1000} s` }),
     () => ({ outcome: 'overdue' as const, reason: '' }),

@@ -12,7 +12,7 @@ import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import type { Journal, JournalRecord } from '../../pipeline/journal/records.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
 import { works } from '../../pipeline/simulator/model/behaviour.ts';
-import { activeRefresh } from '../../pipeline/simulator/model/refresh-state.ts';
+import { activeRefresh, refreshesOf } from '../../pipeline/simulator/model/refresh-state.ts';
 import type { Group, Member, World } from '../../pipeline/simulator/model/state.ts';
 import { templateOf } from './account.ts';
 import { judgeCall } from './calls.ts';
@@ -109,9 +109,15 @@ export function createSafety(
     lookAtWaiting(name, watch, members);
   }
 
-  /** Auto Scaling replaces by itself, and cannot know yet what has just happened. */
-  const isBlind = (watch: Watch): boolean =>
-    activeRefresh(world, watch.spec.group) !== null && world.now - watch.disturbedAt < noticingMs;
+  /**
+   * Auto Scaling replaces by itself, and cannot know yet what has just happened. Or a refresh was cancelled, and the engine
+   * was kept from the second of the two calls that takes: then Auto Scaling ends what it likes.
+   */
+  function isBlind({ spec, disturbedAt }: Watch): boolean {
+    const isReplacing = activeRefresh(world, spec.group) !== null;
+    if (isReplacing && world.now - disturbedAt < noticingMs) return true;
+    return !isCalm && /^Cancell/.test(refreshesOf(world, spec.group).at(-1)?.status ?? '');
+  }
 
   function lookAtVersions(name: string, group: Group): void {
     const template = templateOf(group);
@@ -191,6 +197,12 @@ export function createSafety(
         if (!isSoaked && known(watch)) violated(record.data.group, 'widened before the canary had soaked');
       }
       for (const watch of watches.values()) hear(watch, record, opened);
+      if (record.type === 'intent' && record.data.action === 'drain') {
+        const { takenFree, spec } = watches.get(record.data.group)!;
+        const { instances = [] } = record.data.arguments as { instances?: string[] };
+        const { members } = world.groups[spec.group]!;
+        for (const id of instances) if (!members[id]?.protectedFromScaleIn) takenFree.add(id);
+      }
     },
     observedAt(ms) {
       viewAt = ms;

@@ -18,6 +18,8 @@ export interface Watch {
   touched: Set<string>;
   ended: Set<string>;
   drainedSince: Map<string, number>;
+  /** Instances that were not protected when the engine began to drain them: who protects them later is too late. */
+  takenFree: Set<string>;
   /** When the journal first announced a drain step of an instance, by both. */
   announced: Map<string, number>;
   /** When others last changed the group or took an instance from it. */
@@ -67,6 +69,7 @@ export function watchOf(world: World, spec: GroupSpec, services: Services): Watc
     touched: new Set(),
     ended: new Set(),
     drainedSince: new Map(),
+    takenFree: new Set(),
     announced: new Map(),
     disturbedAt: Number.NEGATIVE_INFINITY,
     loweredByOthers: false,
@@ -119,6 +122,8 @@ export function hear(
   if (record.type === 'group.baseline' && record.data.group === group) {
     Object.assign(watch, { target: null, canarySince: null, canaryBrokenAt: null, isWidened: false });
   } else if (record.type === 'rollback.started') watch.target = null;
+  // Nobody answers for hooks any more.
+  else if (record.type === 'group.finished' && record.data.group === group) watch.ended.clear();
   else if (record.type === 'intent' && record.data.group === group) {
     opened.set(record.data.key, record);
     const { step, instances } = record.data.arguments as { step?: number; instances?: string[] };

@@ -71,10 +71,10 @@ export function standDown(
   if (goal.kind === 'return' || !mayHaveStarted(memory) || isOver) return [];
   const which = id === null ? { version: goal.version } : { id };
   const view = look(assignment, snapshot, memory);
-  return [
-    { type: 'cancel-refresh', ...which, why: 'Drover was stopped, and nobody would ask the gates' },
-    ...kept(assignment, snapshot, memory, view, Math.min(view.desired + view.raise, view.staying.length)),
-  ];
+  const why = 'Drover was stopped, and nobody would ask the gates';
+  const cancel: Action = { type: 'cancel-refresh', ...which, why };
+  const raised = Math.min(view.desired + view.raise, view.staying.length);
+  return kept(assignment, snapshot, memory, view, raised, cancel);
 }
 
 function delegated(assignment: Assignment, snapshot: Snapshot, previous: Memory): Decision {
@@ -113,7 +113,7 @@ function begin(assignment: Assignment, snapshot: Snapshot, memory: Memory, view:
 }
 
 /**
- * What a refresh had launched ahead is too much once it is cancelled, and Auto Scaling would end as many of the oldest,
+ * Cancels a refresh. What it had launched ahead is too much from then on, and Auto Scaling would end as many of the oldest,
  * which are those that serve. So desired is raised for them in the same breath; not before, because the refresh would
  * launch as many more. The version is not touched: Auto Scaling refuses that until the refresh is over.
  */
@@ -123,11 +123,14 @@ function kept(
   memory: Memory,
   view: View,
   desired: number,
+  cancel: Action,
 ): Action[] {
   const isClear = memory.divergence === null && memory.uncertain.length === 0;
-  if (!isClear || desired <= view.desired) return [];
+  if (!isClear || desired <= view.desired) return [cancel];
   const max = desired > snapshot.group.max ? { max: desired } : {};
-  return setUp(assignment, snapshot, memory, view, { desired, ifDesired: view.desired, ...max });
+  const actions = setUp(assignment, snapshot, memory, view, { desired, ifDesired: view.desired, ...max });
+  // Marks and whatever else has to come first do; nothing but the cancelling itself stands before the raise.
+  return [...actions.slice(0, -1), cancel, ...actions.slice(-1)];
 }
 
 /** A return begins when the refresh no longer replaces anything. */
@@ -142,12 +145,9 @@ function cancelled(
   const sizes = sizesOf(assignment, view);
   const isGoingOn = refresh.status !== 'Cancelling' && refresh.status !== 'RollbackInProgress';
   const why = 'it must not go on replacing while the group goes back';
-  const actions: Action[] = isGoingOn
-    ? [
-        { type: 'cancel-refresh', id: refresh.id, why },
-        ...kept(assignment, snapshot, memory, view, view.desired + view.raise),
-      ]
-    : [];
+  const cancel: Action = { type: 'cancel-refresh', id: refresh.id, why };
+  const raised = view.desired + view.raise;
+  const actions = isGoingOn ? kept(assignment, snapshot, memory, view, raised, cancel) : [];
   const reasons = [`instance refresh ${refresh.id} is ${refresh.status}${because(refresh)}`];
   const { refusals, startedAt } = memory;
   if (refusals.count >= refusalLimit) reasons.push(refusals.last);
