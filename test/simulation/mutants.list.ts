@@ -74,37 +74,6 @@ export const mutants: readonly Mutant[] = [
     find: 'pinned(current, String(version))',
     replace: "pinned(current, '$Latest')",
   },
-  {
-    name: 'rounds the percentages of a refresh the wrong way',
-    file: 'rollout/decision/refresh-request.ts',
-    find: '? below + 1 : below',
-    replace: '? below : below',
-  },
-  {
-    name: 'lets a refresh go on after a gate has failed',
-    file: 'rollout/decision/refresh.ts',
-    find: "refresh.status !== 'Cancelling' && refresh.status !== 'RollbackInProgress'",
-    replace: 'false',
-  },
-  {
-    name: 'lets a refresh go on when it is stopped',
-    file: 'rollout/decision/refresh.ts',
-    find: "if (goal.kind === 'return' || !mayHaveStarted(memory) || isOver) return [];",
-    replace: 'if (goal || isOver) return [];',
-  },
-  {
-    name: 'leaves what a cancelled refresh has launched ahead to Auto Scaling',
-    file: 'rollout/decision/refresh.ts',
-    find: 'if (!isClear || desired <= view.desired) return [cancel];',
-    replace: 'if (isClear || desired) return [cancel];',
-  },
-  // Gates over the group.
-  {
-    name: 'goes on whatever alarms say',
-    file: 'rollout/gates/alarms.ts',
-    find: "case 'ALARM':\n        return { status: 'failed'",
-    replace: "case 'ALARM':\n        return { status: 'passed'",
-  },
   // Drains.
   {
     name: 'takes silence of a drain for its end',
@@ -149,19 +118,7 @@ export const mutants: readonly Mutant[] = [
     find: "if (verdict === 'done') ended.push(id);",
     replace: "if (verdict === 'done') continue;",
   },
-  {
-    name: 'sends no heartbeat',
-    file: 'rollout/decision/handover.ts',
-    find: 'now - known.beatAt >= beatAfterMs) due.push(id);',
-    replace: 'now - known.beatAt >= beatAfterMs) continue;',
-  },
   // Who is held back.
-  {
-    name: 'takes protected instances when there are too many',
-    file: 'rollout/decision/surplus.ts',
-    find: 'boolean => !protectedFromScaleIn;',
-    replace: 'boolean => !protectedFromScaleIn || true;',
-  },
   {
     name: 'works on groups that another release holds',
     file: 'rollout/tags.ts',
