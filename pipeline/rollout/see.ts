@@ -6,7 +6,7 @@
 import type { Clock } from '../clock.ts';
 import type { Cloud, GroupObservation, InstanceObservation } from '../cloud/cloud.ts';
 import { waitsBehindHook } from './decision/handover.ts';
-import { counted, isAbandoned, onTrial } from './decision/members.ts';
+import { counted, onTrial } from './decision/members.ts';
 import { foreignRefresh } from './decision/refresh-request.ts';
 import { drainOf } from './drains/drains.ts';
 import type { AlarmReading } from './gates/alarms.ts';
@@ -72,10 +72,9 @@ function gatesOn(
   const served = memory.instances[instance.id]?.served ?? false;
   const subject = { release, group: spec.group, instance, served };
   const observed = askObserved(spec.gates, subject);
-  // Questions ask what a new instance must prove, once all that costs nothing has passed, and whether what a return
-  // leaves behind ever came to serve; what ran before the release is judged by what can be seen.
-  const isConcerned = onTrial(assignment, instance) || isAbandoned(assignment, instance);
-  const isAsked = isConcerned && !memory.drains[instance.id];
+  // Questions ask what a new instance must prove, once all that costs nothing has passed; what runs today is judged
+  // by what can be seen.
+  const isAsked = onTrial(assignment, instance) && !memory.drains[instance.id];
   const open = isAsked && observed.status === 'passed' ? questionsOf(spec.gates, subject) : [];
   if (open.length === 0) return observed;
   // Whatever gates there are: an instance that is not in service yet may not even have an address.
@@ -84,10 +83,7 @@ function gatesOn(
   const reply = questions.ask(`gates ${instance.id}`, (signal) =>
     askInTurn(open, { cloud, clock, http, signal }),
   );
-  const answer = standingOf(reply, 'gates');
-  // Of what is not on trial silence is no verdict.
-  const isSilence = reply.answer === null && !onTrial(assignment, instance);
-  return combined([observed, isSilence ? { ...answer, standing: true } : answer]);
+  return combined([observed, standingOf(reply, 'gates')]);
 }
 
 function drainOn(

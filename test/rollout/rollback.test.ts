@@ -139,22 +139,3 @@ test('a rollback demands of what it launches that it passes the gates, and is st
   });
   expect(fleet.violations).toEqual([]);
 });
-
-test('a rollback does not count on instances that never passed the gate they were launched for', async () => {
-  const http = {
-    type: 'http' as const,
-    scheme: 'http' as const,
-    port: 80,
-    path: '/',
-    status: '200',
-    timeoutMs: 5_000,
-  };
-  const fleet = fleetOf({ web: { desired: 1, max: 4 } }, { specs: { web: { gates: [http] } } });
-  fleet.deps.http = async () => ({ status: 503, body: '' });
-  expect(await runWave(fleet.deps, waveOf(fleet), await newImage(fleet))).toMatchObject({
-    outcome: 'failed',
-  });
-  const before = recordsOf(fleet, 'progress').length;
-  expect(await rolledBack(fleet)).toMatchObject({ outcome: 'rolled-back' });
-  expect(recordsOf(fleet, 'progress')[before]).toMatchObject({ healthy: 1, total: 2 });
-});

@@ -27,10 +27,6 @@ export function outdated({ goal }: Assignment, { templateVersion }: InstanceObse
   return goal.abandoned !== null && goal.abandoned !== goal.version && templateVersion === goal.abandoned;
 }
 
-/** Launched by the release a return undoes. */
-export const isAbandoned = (assignment: Assignment, instance: InstanceObservation): boolean =>
-  assignment.goal.kind === 'return' && outdated(assignment, instance);
-
 /** Launched for this goal, so that its gates must pass; what was there before the release need not prove itself. */
 export function onTrial({ goal, baseline }: Assignment, instance: InstanceObservation): boolean {
   if (instance.templateVersion !== goal.version) return false;
