@@ -10,7 +10,7 @@ import { auditRoot } from '../../hardening/audit.ts';
 import { readBenchmark } from '../../hardening/benchmark.ts';
 import type { Profile } from '../../hardening/profile.ts';
 import { type Meaning, meaningOf } from '../../hardening/tailoring.ts';
-import { buildLocalImage, writeInputs } from '../../packer/build.ts';
+import { writeInputs } from '../../packer/build.ts';
 import { packerRoom } from '../../packer/packer.ts';
 import { faultsOfBoot, observeBoot } from '../../scans/boot-test.ts';
 import { askAsRoot, auditBooted } from '../../scans/compliance/booted.ts';
@@ -19,15 +19,15 @@ import { askQuestions, judgeAnswers } from '../../scans/compliance/own.ts';
 import { type RuleResult, readAudit } from '../../scans/compliance/results.ts';
 import { type Seed, scanUser } from '../../scans/seed.ts';
 import type { Vm } from '../../scans/vm.ts';
-import { closureOf } from './closure.ts';
+import { closureOfDisk } from './closure.ts';
 import { damages } from './damage.ts';
 import { auditRunning, boot, full, openRules, said, seedFor, takesTime } from './machine.ts';
 import {
   auditDisk,
+  buildDisk,
   clock,
   manifestOf,
   openWorkbench,
-  progress,
   type Workbench,
   withRoot,
 } from './workbench.ts';
@@ -61,7 +61,6 @@ beforeAll(async () => {
   meaning = meaningOf(profile, readBenchmark(bench.dataStream), { role: 'both', now: clock.now() });
   tailoring = { path: join(bench.directory, 'tailoring.xml'), profileId: meaning.tailoring.profileId };
   writeFileSync(tailoring.path, meaning.tailoring.xml);
-  disk = join(bench.directory, 'disk.raw');
 });
 afterAll(() => bench?.remove());
 
@@ -69,15 +68,7 @@ describe('the image as it is built', () => {
   test('is made from the base disk, which fails much of the benchmark', async () => {
     before = await auditDisk(bench, bench.base.path, tailoring);
     expect(count(before, 'fail')).toBeGreaterThan(50);
-    const image = await buildLocalImage({
-      base: bench.base,
-      tailoring: meaning.tailoring,
-      content: bench.content,
-      name: 'image',
-      outputDir: bench.directory,
-      progress,
-    });
-    execFileSync('qemu-img', ['convert', '-O', 'raw', image.disk.path, disk]);
+    disk = await buildDisk(bench, meaning);
     built = await auditDisk(bench, disk, tailoring);
     expect(count(built, 'pass')).toBeGreaterThan(count(before, 'pass'));
   });
@@ -85,12 +76,7 @@ describe('the image as it is built', () => {
     expect(await withRoot(bench, disk, 'ro', (root) => auditRoot(root, meaning.rows))).toEqual([]);
   });
   test('has an answer to every selected rule, and no row that changes nothing', async () => {
-    const waived = new Set(bench.profile.waivers.map(({ rule }) => rule));
-    const { rows, selected, asItComes } = meaning;
-    const deviations = await withRoot(bench, bench.base.path, 'ro', (root) => auditRoot(root, rows));
-    const changed = new Set(deviations.map(({ row }) => row));
-    const held = new Set(rows.map(({ id }) => id).filter((id) => !changed.has(id)));
-    expect(closureOf({ selected, rows, waived, asItComes, held, before, after: built })).toEqual({
+    expect(await closureOfDisk(bench, meaning, { before, after: built })).toEqual({
       unanswered: [],
       untrue: [],
       idle: [],

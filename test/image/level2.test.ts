@@ -11,13 +11,12 @@ import { readBenchmark } from '../../hardening/benchmark.ts';
 import { factsOf } from '../../hardening/catalogue.ts';
 import { partitionsOf } from '../../hardening/kinds/mount.ts';
 import { type Meaning, meaningOf } from '../../hardening/tailoring.ts';
-import { buildLocalImage } from '../../packer/build.ts';
 import { faultsOfBoot, observeBoot } from '../../scans/boot-test.ts';
 import type { RuleResult } from '../../scans/compliance/results.ts';
 import type { Vm } from '../../scans/vm.ts';
-import { closureOf } from './closure.ts';
+import { closureOfDisk } from './closure.ts';
 import { auditRunning, boot, openRules, said, seedFor, takesTime } from './machine.ts';
-import { auditDisk, clock, openWorkbench, progress, type Workbench, withRoot } from './workbench.ts';
+import { auditDisk, buildDisk, clock, openWorkbench, type Workbench, withRoot } from './workbench.ts';
 
 vi.setConfig({ testTimeout: 1_800_000, hookTimeout: 1_800_000 });
 
@@ -32,32 +31,18 @@ beforeAll(async () => {
   meaning = meaningOf(bench.profile, readBenchmark(bench.dataStream), { role: 'base', now: clock.now() });
   tailoring = { path: join(bench.directory, 'tailoring.xml'), profileId: meaning.tailoring.profileId };
   writeFileSync(tailoring.path, meaning.tailoring.xml);
-  disk = join(bench.directory, 'disk.raw');
 });
 afterAll(() => bench?.remove());
 
 describe('an image of Level 2', () => {
   test('has every fact of the catalogue, on a disk with the partitions the profile asks for', async () => {
-    const image = await buildLocalImage({
-      base: bench.base,
-      tailoring: meaning.tailoring,
-      content: bench.content,
-      name: 'image',
-      outputDir: bench.directory,
-      progress,
-    });
-    execFileSync('qemu-img', ['convert', '-O', 'raw', image.disk.path, disk]);
+    disk = await buildDisk(bench, meaning);
     built = await auditDisk(bench, disk, tailoring);
     expect(await withRoot(bench, disk, 'ro', (root) => auditRoot(root, meaning.rows))).toEqual([]);
   });
   test('has an answer to every selected rule, and no row that changes nothing', async () => {
-    const { rows, selected, asItComes } = meaning;
     const before = await auditDisk(bench, bench.base.path, tailoring);
-    const deviations = await withRoot(bench, bench.base.path, 'ro', (root) => auditRoot(root, rows));
-    const changed = new Set(deviations.map(({ row }) => row));
-    const held = new Set(rows.map(({ id }) => id).filter((id) => !changed.has(id)));
-    const waived = new Set(bench.profile.waivers.map(({ rule }) => rule));
-    expect(closureOf({ selected, rows, waived, asItComes, held, before, after: built })).toEqual({
+    expect(await closureOfDisk(bench, meaning, { before, after: built })).toEqual({
       unanswered: [],
       untrue: [],
       idle: [],

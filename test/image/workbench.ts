@@ -11,8 +11,9 @@ import { factsOf } from '../../hardening/catalogue.ts';
 import { type Content, ensureContent } from '../../hardening/content.ts';
 import { partitionsOf } from '../../hardening/kinds/mount.ts';
 import { loadProfile, type Profile } from '../../hardening/profile.ts';
-import { meaningOf } from '../../hardening/tailoring.ts';
+import { type Meaning, meaningOf } from '../../hardening/tailoring.ts';
 import { type BaseDisk, ensureBaseDisk } from '../../packer/base-disk.ts';
+import { buildLocalImage } from '../../packer/build.ts';
 import { packerRoom } from '../../packer/packer.ts';
 import { type Clock, wallClock } from '../../pipeline/clock.ts';
 import { plainProgress } from '../../pipeline/report/terminal.ts';
@@ -54,6 +55,15 @@ export async function openWorkbench(profileFile = 'cis-level1-server.yaml'): Pro
     scanner,
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
+}
+
+/** Builds the image as a release does. @returns its disk, in raw form */
+export async function buildDisk(bench: Workbench, { tailoring }: Meaning): Promise<string> {
+  const { base, content, directory: outputDir } = bench;
+  const image = await buildLocalImage({ base, tailoring, content, name: 'image', outputDir, progress });
+  const disk = join(outputDir, 'disk.raw');
+  execFileSync('qemu-img', ['convert', '-O', 'raw', image.disk.path, disk]);
+  return disk;
 }
 
 /**
