@@ -1,4 +1,9 @@
 /** Resolve: everything a release needs exists and answers. Reads only; nothing is changed here. */
+import { resolve as pathOf } from 'node:path';
+import { loadProfile } from '../../hardening/profile.ts';
+import { readBudget } from '../../scans/contents.ts';
+import { readPolicies } from '../../scans/request.ts';
+import type { Config } from '../config/schema.ts';
 import { requireTools } from '../doctor/doctor.ts';
 import { planFleet } from '../fleet/waves.ts';
 import { preflight } from '../rollout/preflight.ts';
@@ -6,6 +11,7 @@ import { type ReleaseContext, runStage } from './context.ts';
 
 export const resolve = (context: ReleaseContext): Promise<void> =>
   runStage(context, 'resolve', async ({ config, root, cloud, clock, emergency, progress }) => {
+    await readRules(root, config.image);
     await requireTools(config.image.builder);
     const waves = planFleet({ config, root, emergency });
     const plans = await preflight({ cloud, clock }, waves);
@@ -15,3 +21,13 @@ export const resolve = (context: ReleaseContext): Promise<void> =>
     const instances = plans.reduce((sum, plan) => sum + plan.toReplace, 0);
     return { summary: `${plans.length} groups with ${instances} instances are ready to be rolled` };
   });
+
+/** What the image will be built to and judged by: a mistake there is better met now than when the image is made. */
+async function readRules(
+  root: string,
+  { hardening, policies, budget, role }: Config['image'],
+): Promise<void> {
+  loadProfile(pathOf(root, hardening));
+  await readPolicies(pathOf(root, policies));
+  readBudget(pathOf(root, budget), role);
+}

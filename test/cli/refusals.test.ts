@@ -5,7 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { quickConfig, type Sandbox, sandbox, scannedRelease } from './drover.ts';
 
-const policies = fileURLToPath(new URL('../../scans/policies.yaml', import.meta.url));
+const shipped = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const policies = shipped('scans/policies.yaml');
+/** A configuration that lies elsewhere than the project, and judges by the project's own rules. */
+const configWith = (rules: { policies: string }): string =>
+  quickConfig.replace(
+    'image: { name: base }',
+    `image: { name: base, hardening: ${shipped('hardening/cis-level1-server.yaml')}, policies: ${rules.policies}, budget: ${shipped('scans/budget.yaml')} }`,
+  );
 
 const boxes: Sandbox[] = [];
 const box = (...given: Parameters<typeof sandbox>): Sandbox => {
@@ -33,6 +40,14 @@ test('a configuration that is not there is refused by name', async () => {
   expect(stderr).toContain('nowhere.yaml');
 });
 
+test('a policy file that is not there is refused before an image is made', async () => {
+  const made = box(configWith({ policies: 'rules/nowhere.yaml' }));
+  const { exitCode, stderr } = await made.drover('run');
+  expect(exitCode).toBe(2);
+  expect(stderr).toMatch(/rules\/nowhere\.yaml: .*no such file/);
+  expect(stderr).toContain('Next: Name a policy file with image.policies.');
+});
+
 test('a group the account does not have is refused by name, and no release changes anything', async () => {
   const made = box(quickConfig.replace('web-b: { desired: 2 }', ''));
   const planned = await made.drover('plan');
@@ -58,7 +73,7 @@ test('an endpoint that does not answer is refused with its address', async () =>
 });
 
 test('a missing tool is refused with what it is for and how to get it', async () => {
-  const made = box(quickConfig, { PATH: '/nonexistent' });
+  const made = box(configWith({ policies }), { PATH: '/nonexistent' });
   const { exitCode, stderr } = await made.drover('run', '--fault', 'unhealthy');
   expect(exitCode, stderr).toBe(3);
   // The fault had no image to befall; it must not wait for another release's.
@@ -70,7 +85,10 @@ test('a missing tool is refused with what it is for and how to get it', async ()
 });
 
 test('doctor --json says what each tool is for, whether or not it is here', async () => {
-  const { exitCode, stdout } = await box(quickConfig, { PATH: '/nonexistent' }).drover('doctor', '--json');
+  const { exitCode, stdout } = await box(configWith({ policies }), { PATH: '/nonexistent' }).drover(
+    'doctor',
+    '--json',
+  );
   expect(exitCode).toBe(3);
   const { ready, tools, error } = JSON.parse(stdout);
   expect(ready).toBe(false);
