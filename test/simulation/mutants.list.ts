@@ -74,6 +74,12 @@ export const mutants: readonly Mutant[] = [
     find: 'pinned(current, String(version))',
     replace: "pinned(current, '$Latest')",
   },
+  {
+    name: 'lets a refresh go on after a gate has failed',
+    file: 'rollout/decision/refresh.ts',
+    find: "refresh.status !== 'Cancelling' && refresh.status !== 'RollbackInProgress'",
+    replace: 'false',
+  },
   // Drains.
   {
     name: 'takes silence of a drain for its end',
@@ -136,6 +142,12 @@ export const mutants: readonly Mutant[] = [
     file: 'rollout/decision/members.ts',
     find: "if (standby(instance)) return spec.standbyInstances ?? 'wait';",
     replace: '',
+  },
+  {
+    name: 'takes protected instances when there are too many',
+    file: 'rollout/decision/surplus.ts',
+    find: 'boolean => !protectedFromScaleIn;',
+    replace: 'boolean => !protectedFromScaleIn || true;',
   },
   // Versions.
   {

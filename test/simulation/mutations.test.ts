@@ -6,8 +6,11 @@ import { runSeeds } from './crew.ts';
 import { mutants } from './mutants.list.ts';
 import { mutated } from './mutants.ts';
 
-/** Most are caught by the first ten; those that need a rare coincidence by the first few hundred. */
-const seedsAtMost = 600;
+/**
+ * Most are caught by the first ten; those that need a rare coincidence by the first few hundred. Never as far as a seed
+ * that breaks a rule without any mutant: it would catch them all.
+ */
+const seedsAtMost = 500;
 
 test.each(mutants)('an engine that $name is caught', { timeout: 600_000 }, async (mutant) => {
   let caught = '';
