@@ -9,7 +9,7 @@ import { reasonOf } from '../errors.ts';
 import type { EntryOf, Journal } from '../journal/records.ts';
 import type { JsonObject } from '../json.ts';
 import { doubted } from './decision/doubts.ts';
-import { applied } from './decision/owed.ts';
+import { announced, applied } from './decision/owed.ts';
 import { drainOf } from './drains/drains.ts';
 import type { Http } from './services/http.ts';
 import type { Action, Assignment, Memory } from './state.ts';
@@ -39,6 +39,7 @@ export async function act(
     if (hands.signal.aborted) return memory;
     const { type, why, ...given } = action;
     const key = nextKey(hands.journal, group.name, type);
+    memory = announced(memory, action);
     try {
       const done = await recorded(
         hands,

@@ -31,7 +31,7 @@ export function recalled(records: readonly JournalRecord[], group: string, fresh
     }
   }
   const drains = Object.entries(memory.drains).map(
-    ([id, { step }]) => [id, { step, started: false, since: fresh.startedAt }] as const,
+    ([id, drain]) => [id, { ...drain, started: false, since: fresh.startedAt }] as const,
   );
   const begun = { ...memory, drains: Object.fromEntries(drains) };
   return [...open].reduce<Memory>(

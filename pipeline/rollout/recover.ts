@@ -164,7 +164,10 @@ async function settled(
   // The surplus is drained from the beginning; the others get everything back that a drain may have taken.
   const last = Math.max(0, spec.drain.length - 1);
   const drains: Memory['drains'] = Object.fromEntries(
-    drained.map((id, index) => [id, { step: index < surplus ? 0 : last, started: false, since: now }]),
+    drained.map((id, index) => [
+      id,
+      { step: index < surplus ? 0 : last, started: false, touched: true, since: now },
+    ]),
   );
   const memory = { ...freshMemory(owed.wanted, now), owed, drains };
   return await withSteps(deps.progress, [spec.group], async ([step]) => {

@@ -99,6 +99,8 @@ export interface DrainMemory {
   step: number;
   /** The step's start call has been made by this process. */
   started: boolean;
+  /** A drain has been asked of it, in whatever step and with whatever answer: it may serve nobody any more. */
+  touched: boolean;
   /** When the step was first to be started. */
   since: number;
 }

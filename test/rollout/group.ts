@@ -123,7 +123,7 @@ export function decideOn(task: Assignment, seen: GroupObservation, given: Given 
 }
 
 /** A victim whose first drain step is under way. */
-export const draining = { step: 0, started: true, since: 0 };
+export const draining = { step: 0, started: true, touched: true, since: 0 };
 export const drained: Answer = {
   status: 'passed',
   source: 'target-group',

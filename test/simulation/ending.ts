@@ -2,7 +2,7 @@
  * How a simulated rollout may end. Whatever the engine changed on a group is as it was, except for what it was
  * asked to change and what others have changed meanwhile; and a release that had no reason to fail was promoted.
  */
-import type { Journal } from '../../pipeline/journal/records.ts';
+import type { Journal, JournalRecord } from '../../pipeline/journal/records.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
 import { journaledVersion } from '../../pipeline/rollout/versions.ts';
 import { counts } from '../../pipeline/simulator/model/lifecycle.ts';
@@ -100,6 +100,11 @@ function judgeGroup({ scenario, world, journals, before, end, wanted }: Ended, n
   if (happened.some(({ kind }) => kind === 'raise-max')) theirs.add('max');
   if (happened.some(({ kind }) => ['suspend-alarms', 'resume-rebalance'].includes(kind)))
     theirs.add('suspended');
+  // What a refresh is just ending may still be read as staying: ended again, it is counted as taken off desired twice.
+  const isRefreshed = scenario.groups.some(({ strategy }, index) => {
+    return nameOf(index) === name && strategy.type === 'instance-refresh';
+  });
+  if (isRefreshed && scenario.staleness.length > 0) theirs.add('desired');
   for (const [key, value] of Object.entries(is)) {
     const expected = key === 'desired' ? wanted(name) : was[key as keyof typeof was];
     if (theirs.has(key)) continue;
@@ -150,7 +155,7 @@ function judgeGroup({ scenario, world, journals, before, end, wanted }: Ended, n
 }
 
 /** What was begun with instances that stay, and with those that wait. */
-function leftBehind({ scenario, world, services }: Ended, name: string): string[] {
+function leftBehind({ scenario, world, services, journals }: Ended, name: string): string[] {
   const group = world.groups[name]!;
   const found: string[] = [];
   if (activeRefresh(world, name)) found.push(`${name}: an instance refresh is left under way`);
@@ -163,13 +168,22 @@ function leftBehind({ scenario, world, services }: Ended, name: string): string[
     const missing = [...ids].filter((id) => !targets[id] || targets[id].state === 'draining');
     if (missing.length > 0) found.push(`${name}: ${missing.join(', ')} left without traffic`);
   }
+  const ended = new Set(journals.flatMap((journal) => journal.records().flatMap((it) => endedBy(it, name))));
+  // Whom Auto Scaling ends by itself, after the release, waits for nobody who would answer.
   const isWaiting = members.some(
-    ({ lifecycle, actions }) =>
-      lifecycle === 'Terminating:Wait' && actions.some(({ hook }) => hook === handoverHook),
+    ({ instanceId, lifecycle, actions }) =>
+      ended.has(instanceId) &&
+      lifecycle === 'Terminating:Wait' &&
+      actions.some(({ hook }) => hook === handoverHook),
   );
   if (isWaiting && scenario.happenings.length === 0) found.push(`${name}: a hook is left waiting`);
   return found;
 }
+
+const endedBy = (record: JournalRecord, group: string): string[] =>
+  record.type === 'intent' && record.data.group === group && record.data.action === 'terminate'
+    ? (record.data.arguments as { instances: string[] }).instances
+    : [];
 
 /** Every call that was announced has an outcome; none is left unknown but of what is simply done again. */
 function openIntents(journal: Journal): string[] {

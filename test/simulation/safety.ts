@@ -77,7 +77,9 @@ export function createSafety(
   function lookAt(name: string, watch: Watch): void {
     const group = world.groups[name]!;
     const { wanted } = watch;
-    const serving = new Set(servingOf(world, group, services).map(({ instanceId }) => instanceId));
+    const serving = new Set(
+      servingOf(world, group, services, watch.present).map(({ instanceId }) => instanceId),
+    );
     const lost = [...watch.serving].filter((id) => !serving.has(id));
     const members = Object.values(group.members);
     const rebalances = members.some(({ rebalancing }) => rebalancing);
@@ -155,7 +157,9 @@ export function createSafety(
   /** Whether an instance the engine has not touched went by somebody else's doing. */
   function isOthers(watch: Watch, member: Member | undefined): boolean {
     const instance = member && world.instances[member.instanceId];
-    if (!member || !instance || !works(world, instance) || !services.isReady(instance)) return true;
+    if (!member || !instance || !works(world, instance)) return true;
+    if (services.holds('drain', watch.spec.group).includes(member.instanceId)) return false;
+    if (!services.isReady(instance)) return true;
     if (member.lifecycle !== 'Terminating' || member.health === 'Unhealthy') return true;
     return watch.loweredByOthers || world.now - watch.rebalancedAt <= rebalancingMs;
   }
@@ -173,7 +177,8 @@ export function createSafety(
       const group = world.groups[name]!;
       const before = group.desired;
       act();
-      if (wanted !== undefined) watch.wanted = wanted;
+      // The number the engine has asked for without an answer says nothing when somebody else sets it.
+      if (wanted !== undefined && wanted !== watch.asked) watch.wanted = wanted;
       watch.disturbedAt = world.now;
       if (group.desired < before) watch.loweredByOthers = true;
       watch.most = Math.max(watch.most, watch.wanted + surgeOf(watch.spec.surge, watch.wanted));

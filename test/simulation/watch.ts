@@ -5,6 +5,7 @@ import { servingIn } from '../../pipeline/simulator/capacity.ts';
 import { counts } from '../../pipeline/simulator/model/lifecycle.ts';
 import { activeRefresh } from '../../pipeline/simulator/model/refresh-state.ts';
 import type { Group, Member, World } from '../../pipeline/simulator/model/state.ts';
+import { templateOf } from './account.ts';
 import type { Services } from './services.ts';
 
 export interface Watch {
@@ -14,6 +15,8 @@ export interface Watch {
   least: number;
   most: number;
   serving: Set<string>;
+  /** Instances that were there before the release. */
+  present: Set<string>;
   /** Instances the engine has drained or ended; those it has ended; and since when it has drained them. */
   touched: Set<string>;
   ended: Set<string>;
@@ -24,6 +27,8 @@ export interface Watch {
   announced: Map<string, number>;
   /** When others last changed the group or took an instance from it. */
   disturbedAt: number;
+  /** The desired the engine has asked for, while it is not known whether it was set. */
+  asked: number | null;
   /** Desired was last lowered by somebody else: whom Auto Scaling takes then is their doing. */
   loweredByOthers: boolean;
   /** AZRebalance has launched one, by the last look, and takes another for it as soon as that is in service. */
@@ -53,25 +58,45 @@ export const unavailableOf = (unavailable: Allowance, wanted: number): number =>
 export const countedIn = (group: Group): Member[] =>
   Object.values(group.members).filter((member) => counts(member) && !member.rebalancing);
 
-/** In service, healthy by every check, and its application answers. */
-export const servingOf = (world: World, group: Group, { isReady }: Services): Member[] =>
-  servingIn(world, group).filter(({ instanceId }) => isReady(world.instances[instanceId]!));
+/**
+ * In service, healthy by every check, and not given to a service to be drained. Of what a release
+ * has launched the application must answer too; what was there before, and what is to be replaced, is judged by what can
+ * be seen without asking it (see.ts).
+ * @param present instances that were there before the release
+ */
+export function servingOf(
+  world: World,
+  group: Group,
+  services: Services,
+  present: ReadonlySet<string>,
+): Member[] {
+  const drained = services.holds('drain', group.name);
+  const { version } = templateOf(group);
+  return servingIn(world, group).filter(({ instanceId, template }) => {
+    const isAsked = template?.version === version && !present.has(instanceId);
+    if (isAsked && !services.isReady(world.instances[instanceId]!)) return false;
+    return !drained.includes(instanceId);
+  });
+}
 
 export function watchOf(world: World, spec: GroupSpec, services: Services): Watch {
   const group = world.groups[spec.group]!;
-  const serving = new Set(servingOf(world, group, services).map(({ instanceId }) => instanceId));
+  const present = new Set(Object.keys(group.members));
+  const serving = new Set(servingOf(world, group, services, present).map(({ instanceId }) => instanceId));
   return {
     spec,
     wanted: group.desired,
     least: Math.min(serving.size, group.desired - unavailableOf(spec.unavailable, group.desired)),
     most: Math.max(countedIn(group).length, group.desired + surgeOf(spec.surge, group.desired)),
     serving,
+    present,
     touched: new Set(),
     ended: new Set(),
     drainedSince: new Map(),
     takenFree: new Set(),
     announced: new Map(),
     disturbedAt: Number.NEGATIVE_INFINITY,
+    asked: null,
     loweredByOthers: false,
     rebalances: false,
     rebalancedAt: Number.NEGATIVE_INFINITY,
@@ -121,19 +146,27 @@ export function hear(
   const at = Date.parse(record.at);
   if (record.type === 'group.baseline' && record.data.group === group) {
     Object.assign(watch, { target: null, canarySince: null, canaryBrokenAt: null, isWidened: false });
+    watch.present = new Set(record.data.instances.map(({ id }) => id));
   } else if (record.type === 'rollback.started') watch.target = null;
   // Nobody answers for hooks any more.
   else if (record.type === 'group.finished' && record.data.group === group) watch.ended.clear();
   else if (record.type === 'intent' && record.data.group === group) {
     opened.set(record.data.key, record);
-    const { step, instances } = record.data.arguments as { step?: number; instances?: string[] };
+    const { step, instances, change } = record.data.arguments as {
+      step?: number;
+      instances?: string[];
+      change?: { desired?: number };
+    };
+    if (change?.desired !== undefined) watch.asked = change.desired;
     for (const id of instances ?? []) {
       if (record.data.action === 'drain' && !watch.announced.has(`${step} ${id}`))
         watch.announced.set(`${step} ${id}`, at);
     }
-  } else if (record.type === 'outcome' && record.data.status === 'done') {
+  } else if (record.type === 'outcome' && record.data.status !== 'unknown') {
     const intent = opened.get(record.data.key)?.data;
     if (intent?.group !== group) return;
+    if (intent.action === 'update') watch.asked = null;
+    if (record.data.status !== 'done') return;
     if (intent.action === 'template') watch.target = String(record.data.result?.version);
     if (intent.action === 'widen') watch.isWidened = true;
   }

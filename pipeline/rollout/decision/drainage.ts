@@ -62,7 +62,7 @@ function step(
   const at = (index: number): DrainMemory => {
     let needed = index;
     while (needed < spec.drain.length && isVoid(spec.drain[needed]!, group)) needed += 1;
-    return needed === before.step ? before : { step: needed, started: false, since: now };
+    return needed === before.step ? before : { ...before, step: needed, started: false, since: now };
   };
   const current = at(before.step);
   const drain = spec.drain[current.step];

@@ -7,7 +7,7 @@ import type { Assignment, Memory, Snapshot } from '../state.ts';
 import { condemned, lossesAllowed } from './health.ts';
 import { refusedByGroup } from './pause.ts';
 import { pausesMs } from './refresh-request.ts';
-import type { View } from './view.ts';
+import { isSettled, type View } from './view.ts';
 
 /** A call refused this often in a row will be refused again: the reason is ours or the user's, not the weather's. */
 export const refusalLimit = 5;
@@ -43,7 +43,9 @@ export function failureOf(
   if (memory.refusals.count >= refusalLimit) return memory.refusals.last;
   const pauseMs = spec.strategy.type === 'canary' ? spec.strategy.soakMs : pausesMs(spec);
   const limitMs = spec.deadlineMs + pauseMs + (memory.replacedAt === null ? 0 : spec.soakMs);
-  if (now - memory.startedAt >= limitMs) {
+  // Who is done and waits for the other groups of the wave is not late.
+  const isDone = memory.replacedAt !== null && isSettled(view);
+  if (!isDone && now - memory.startedAt >= limitMs) {
     const held = view.waiting.length > 0 ? `, ${view.waiting.length} protected or in Standby` : '';
     return `not done within ${limitMs / 1000} s: ${view.remaining} still to replace, ${view.unproven.length} not serving${held}`;
   }

@@ -76,8 +76,18 @@ function handled(
 
 function begun(memory: Memory, step: number, ids: string[]): Memory['drains'] {
   const since = (id: string) => memory.drains[id]?.since ?? memory.startedAt;
-  const started = ids.map((id) => [id, { step, started: true, since: since(id) }] as const);
+  const started = ids.map((id) => [id, { step, started: true, touched: true, since: since(id) }] as const);
   return { ...memory.drains, ...Object.fromEntries(started) };
+}
+
+/** Memory once a call is about to be made. From then on an instance to be drained may have lost its traffic. */
+export function announced(memory: Memory, action: Action): Memory {
+  if (action.type !== 'drain') return memory;
+  const victims = action.instances.flatMap((id) => {
+    const known = memory.drains[id];
+    return known ? [[id, { ...known, touched: true }] as const] : [];
+  });
+  return { ...memory, drains: { ...memory.drains, ...Object.fromEntries(victims) } };
 }
 
 function without<T>(record: Record<string, T>, keys: readonly string[]): Record<string, T> {

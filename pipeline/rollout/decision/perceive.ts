@@ -20,7 +20,7 @@ export function perceive(assignment: Assignment, snapshot: Snapshot, previous: M
     divergence,
     echoes,
     quickest: quickest(assignment, snapshot, memory),
-    drains: presentDrains(memory, snapshot),
+    drains: drainsUnderWay(memory, snapshot),
     shortSince: shortSince(memory, group, now),
     pause: pauseAfter(snapshot, memory),
   };
@@ -56,10 +56,14 @@ function limitsNow(owed: Owed, max: number): Owed {
   return { ...owed, max: null };
 }
 
-/** A victim that died by itself needs no drain any more. */
-function presentDrains(memory: Memory, { group }: Snapshot): Memory['drains'] {
+/**
+ * A victim that died by itself needs no drain any more. One of which nothing has been asked yet, because a call before
+ * it was refused or is in doubt, still serves: it is chosen anew, by what serves now.
+ */
+function drainsUnderWay(memory: Memory, { group }: Snapshot): Memory['drains'] {
   const present = new Set(group.instances.filter((i) => !leaving(i)).map(({ id }) => id));
-  return Object.fromEntries(Object.entries(memory.drains).filter(([id]) => present.has(id)));
+  const entries = Object.entries(memory.drains);
+  return Object.fromEntries(entries.filter(([id, { touched }]) => touched && present.has(id)));
 }
 
 function shortSince(memory: Memory, group: Snapshot['group'], now: number): number | null {

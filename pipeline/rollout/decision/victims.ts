@@ -41,7 +41,9 @@ export function choose(
   return {
     going: {
       ...Object.fromEntries(entries.filter(([id]) => !released.has(id))),
-      ...Object.fromEntries(victims.map(({ id }) => [id, { step: 0, started: false, since: now }])),
+      ...Object.fromEntries(
+        victims.map(({ id }) => [id, { step: 0, started: false, touched: false, since: now }]),
+      ),
     },
     released: Object.fromEntries(entries.filter(([id]) => released.has(id))),
     gatheringSince,

@@ -144,6 +144,15 @@ describe('the end', () => {
     );
   });
 
+  test('a group that is done is not late when the others of its wave are not, and one that is not done is', () => {
+    const clean = { ...owed, max: null, suspended: [] };
+    const late = { now: assignment().spec.deadlineMs * 2, memory: { owed: clean, replacedAt: 1_000 } };
+    const restored = { max: 4, tags, suspendedProcesses: [] };
+    expect(decideOn(assignment(), group(target(4), restored), late).status).toBe('replaced');
+    const unfinished = decideOn(assignment(), group([...target(3), ...previous(1)], restored), late);
+    expect(unfinished).toMatchObject({ status: 'failed', reasons: [expect.stringContaining('not done')] });
+  });
+
   test('uneven zones are evened out by launching first, for as long as fewer have to move, before AZRebalance returns', () => {
     const seen = group(target(4, { zone: 'a' }), { max: 20, tags });
     const beating = (uneven: number | null) =>

@@ -277,6 +277,24 @@ describe('who is taken', () => {
   });
 });
 
+describe('a victim', () => {
+  const seen = group([...previous(4), ...target(1)], { desired: 5 });
+  const chosenBefore = (touched: boolean): Given => ({
+    wanted: 4,
+    memory: { drains: { 'i-old1': { ...draining, started: false, touched } } },
+  });
+  /** Of five that serve one has died since: there is none to spare. */
+  const short = { ...seen, instances: seen.instances.filter(({ id }) => id !== 'i-old4') };
+
+  test('is chosen anew, by what serves now, as long as nothing has been asked of it', () => {
+    expect(chosen(decideOn(assignment(), short, chosenBefore(false)))).toEqual([]);
+    expect(chosen(decideOn(assignment(), seen, chosenBefore(false)))).toHaveLength(1);
+  });
+  test('that may have lost its traffic goes on', () => {
+    expect(chosen(decideOn(assignment(), short, chosenBefore(true)))).toEqual(['i-old1']);
+  });
+});
+
 describe('termination', () => {
   const spec = { surge: { instances: 1 } };
   const taken = (ids: string[]): Given => ({
