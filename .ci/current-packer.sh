@@ -47,8 +47,8 @@ validate() {
   [ -z "$plugin" ] || "$cache/packer-$packer" init "$template"
   case $folder in
     inspect) set -- -var archive="$work/result.tar.gz" -var image=ami-0123456789abcdef0 ;;
-    *) set -- -var packer="$here/packer" -var disk="$work/disk.raw" -var data_stream=ds.xml -var profile=p \
-      -var seed="$work" -var output_directory="$work/output" -var image_name=test ;;
+    *) set -- -var packer="$here/packer" -var disk="$work/disk.raw" -var seed="$work" \
+      -var output_directory="$work/output" -var image_name=test ;;
   esac
   for distribution in debian-12 debian-13 amazon-linux-2023; do
     "$cache/packer-$packer" validate -only="$source" -var inputs="$work" -var region=eu-central-1 \
