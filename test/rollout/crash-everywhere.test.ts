@@ -9,7 +9,7 @@ import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
 import type { GroupSpec, WaveSpec } from '../../pipeline/rollout/spec.ts';
 import { putHook } from '../../pipeline/simulator/model/hooks.ts';
 import { atEveryPoint, deadForMs, dyingDeps, Killed, type When } from './dying.ts';
-import { type Fleet, fleetOf, newImage, promotedFrom, waveOf } from './fleet.ts';
+import { type Fleet, fleetOf, handover, newImage, promotedFrom, waveOf } from './fleet.ts';
 
 type Image = Awaited<ReturnType<typeof newImage>>;
 
@@ -53,19 +53,7 @@ const refreshedFleet = (): Fleet => {
 };
 
 const hookedFleet = (): Fleet => {
-  const fleet = one({
-    handover: {
-      hook: 'drover',
-      until: {
-        type: 'http-hook',
-        name: 'jobs',
-        url: 'http://jobs.example/',
-        timeoutMs: 5_000,
-        deadlineMs: 600_000,
-        on_deadline: 'fail',
-      },
-    },
-  });
+  const fleet = one({ handover: handover() });
   const heartbeatMs = 120_000;
   putHook(fleet.world.groups.web!, {
     name: 'drover',

@@ -241,3 +241,18 @@ export const rolledBack = (fleet: Fleet) =>
     reason: 'the test says so',
     actor: 'test',
   });
+
+/** Work behind a termination hook, ended by a service. */
+export const handover = (
+  on_deadline: 'fail' | 'skip' | 'force' = 'fail',
+): NonNullable<GroupSpec['handover']> => ({
+  hook: 'drover',
+  until: {
+    type: 'http-hook',
+    name: 'jobs',
+    url: 'http://jobs.example/',
+    timeoutMs: 5_000,
+    deadlineMs: 600_000,
+    on_deadline,
+  },
+});

@@ -2,23 +2,19 @@
 import { describe, expect, test } from 'vitest';
 import { runWave } from '../../pipeline/rollout/engine.ts';
 import type { Http } from '../../pipeline/rollout/services/http.ts';
-import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
 import type { Answer } from '../../pipeline/rollout/state.ts';
 import { putHook } from '../../pipeline/simulator/model/hooks.ts';
-import { type Fleet, fleetOf, newImage, promotedFrom, recordsOf, rolledBack, waveOf } from './fleet.ts';
+import {
+  type Fleet,
+  fleetOf,
+  handover,
+  newImage,
+  promotedFrom,
+  recordsOf,
+  rolledBack,
+  waveOf,
+} from './fleet.ts';
 import { actionsOf, assignment, decideOn, group, instance, target } from './group.ts';
-
-const handover = (on_deadline: 'fail' | 'skip' | 'force' = 'fail'): NonNullable<GroupSpec['handover']> => ({
-  hook: 'drover',
-  until: {
-    type: 'http-hook',
-    name: 'jobs',
-    url: 'http://jobs.example/',
-    timeoutMs: 5_000,
-    deadlineMs: 600_000,
-    on_deadline,
-  },
-});
 
 describe('one decision', () => {
   const waiting = instance('i-old1', { lifecycle: 'Terminating:Wait' });
