@@ -21,7 +21,7 @@ export interface ConsulCluster {
   /** Ends one without a word to the others. */
   kill(number: number): Promise<void>;
   hasEnded(number: number): boolean;
-  /** A token with no more rights than the drain needs. */
+  /** A token with no more rights than the drain needs, known to every server that runs. */
   drainToken(): Promise<string>;
   /** Resolves when server `witness` sees server `number` alive. */
   joined(number: number, witness: number): Promise<void>;
@@ -53,10 +53,10 @@ export function consulCluster(command: string): ConsulCluster {
       acl: { enabled: true, default_policy: 'deny', tokens: { master: root, agent: root } },
     }),
   );
-  const asked = async (method: string, address: string, path: string, body?: object) => {
+  const asked = async (method: string, address: string, path: string, body?: object, token = root) => {
     const response = await fetch(`http://${address}:${ports.http}/v1${path}`, {
       method,
-      headers: { 'X-Consul-Token': root },
+      headers: { 'X-Consul-Token': token },
       ...(body && { body: JSON.stringify(body) }),
     });
     if (response.ok || response.status === 429) return (await response.json()) as never;
@@ -89,8 +89,19 @@ export function consulCluster(command: string): ConsulCluster {
     async drainToken() {
       const address = addressOf(1);
       await asked('PUT', address, '/acl/policy', { Name: 'drain', Rules: rules });
-      const token = await asked('PUT', address, '/acl/token', { Policies: [{ Name: 'drain' }] });
-      return (token as { SecretID: string }).SecretID;
+      const { SecretID }: { SecretID: string } = await asked('PUT', address, '/acl/token', {
+        Policies: [{ Name: 'drain' }],
+      });
+      // A follower answers "ACL not found" until the leader's log has reached it.
+      for (const number of running.keys()) {
+        const isKnown = () =>
+          asked('GET', addressOf(number), '/acl/token/self', undefined, SecretID).then(
+            () => true,
+            () => false,
+          );
+        await eventually(wallClock, `server ${number} knows the token`, isKnown, { withinMs: 50_000 });
+      }
+      return SecretID;
     },
     async joined(number, witness) {
       const isAlive = async () => {
