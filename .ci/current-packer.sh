@@ -52,7 +52,8 @@ validate() {
   esac
   for distribution in debian-12 debian-13 amazon-linux-2023; do
     "$cache/packer-$packer" validate -only="$source" -var inputs="$work" -var region=eu-central-1 \
-      -var ssh_private_key_file="$work/key" -var distribution="$distribution" "$@" "$template" >"$work/log" ||
+      -var instance_profile=drover-build -var ssh_private_key_file="$work/key" \
+      -var distribution="$distribution" "$@" "$template" >"$work/log" ||
       { cat "$work/log"; exit 1; }
   done
   echo "current Packer: $source is valid with Packer $packer${plugin:+ and $plugin}"

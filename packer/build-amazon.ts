@@ -86,6 +86,7 @@ export async function buildAmazonImage(options: {
         distribution,
         region,
         instance_type: amazon.instance_type,
+        instance_profile: amazon.instance_profile,
         share_with: amazon.share_with,
         lineage: {
           'drover:release': release,
@@ -95,7 +96,6 @@ export async function buildAmazonImage(options: {
         },
         ...(amazon.subnet && { subnet: amazon.subnet }),
         ...(amazon.security_group && { security_group: amazon.security_group }),
-        ...(amazon.instance_profile && { instance_profile: amazon.instance_profile }),
         ...(amazon.kms_key && { kms_key: amazon.kms_key }),
         ...(endpoint && { endpoint }),
       },

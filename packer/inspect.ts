@@ -89,9 +89,9 @@ function variablesOf(machine: Machine): Record<string, string> {
     region,
     release,
     instance_type: amazon.instance_type,
+    instance_profile: amazon.instance_profile,
     ...(amazon.subnet && { subnet: amazon.subnet }),
     ...(amazon.security_group && { security_group: amazon.security_group }),
-    ...(amazon.instance_profile && { instance_profile: amazon.instance_profile }),
     ...(amazon.kms_key && { kms_key: amazon.kms_key }),
     ...(endpoint && { endpoint }),
   };

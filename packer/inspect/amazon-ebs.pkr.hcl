@@ -40,24 +40,6 @@ source "amazon-ebs" "throwaway" {
   ssh_username            = local.amazon_users[var.distribution]
   temporary_key_pair_type = "ed25519"
   iam_instance_profile    = var.instance_profile
-  dynamic "temporary_iam_instance_profile_policy_document" {
-    for_each = var.instance_profile == null ? ["session-manager"] : []
-    content {
-      Version = "2012-10-17"
-      # What the agent needs to be reached, from AmazonSSMManagedInstanceCore.
-      Statement {
-        Effect = "Allow"
-        Action = [
-          "ssm:UpdateInstanceInformation",
-          "ssmmessages:CreateControlChannel",
-          "ssmmessages:CreateDataChannel",
-          "ssmmessages:OpenControlChannel",
-          "ssmmessages:OpenDataChannel",
-        ]
-        Resource = ["*"]
-      }
-    }
-  }
 
   run_tags        = merge(local.amazon_tags, { Name = "drover inspection of ${var.image}" })
   run_volume_tags = local.amazon_tags

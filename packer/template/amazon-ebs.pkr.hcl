@@ -59,24 +59,6 @@ source "amazon-ebs" "instance" {
   temporary_key_pair_type   = "ed25519"
   ssh_clear_authorized_keys = true
   iam_instance_profile      = var.instance_profile
-  dynamic "temporary_iam_instance_profile_policy_document" {
-    for_each = var.instance_profile == null ? ["session-manager"] : []
-    content {
-      Version = "2012-10-17"
-      # What the agent needs to be reached, from AmazonSSMManagedInstanceCore.
-      Statement {
-        Effect = "Allow"
-        Action = [
-          "ssm:UpdateInstanceInformation",
-          "ssmmessages:CreateControlChannel",
-          "ssmmessages:CreateDataChannel",
-          "ssmmessages:OpenControlChannel",
-          "ssmmessages:OpenDataChannel",
-        ]
-        Resource = ["*"]
-      }
-    }
-  }
   # Debian's images come without the Session Manager agent; Amazon Linux has it.
   user_data = var.distribution == "amazon-linux-2023" ? null : <<-END
     #cloud-config

@@ -62,8 +62,8 @@ variable "security_group" {
 }
 variable "instance_profile" {
   type        = string
-  default     = null
-  description = "With AmazonSSMManagedInstanceCore. Null: Packer makes one for the build and removes it."
+  default     = ""
+  description = "With AmazonSSMManagedInstanceCore."
 }
 variable "kms_key" {
   type        = string

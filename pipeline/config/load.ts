@@ -130,7 +130,10 @@ function crossCheck(config: Config): Problem[] {
     });
   }
   if (config.image.builder === 'amazon-ebs' && !config.image.amazon) {
-    problems.push({ path: ['image'], message: 'builder: amazon-ebs needs an `amazon` section' });
+    problems.push({
+      path: ['image'],
+      message: 'builder: amazon-ebs needs `amazon: { instance_profile: … }`',
+    });
   }
   return problems;
 }

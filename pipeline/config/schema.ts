@@ -267,7 +267,11 @@ export const configSchema = z.strictObject({
         instance_type: z.string().default('t3.small'),
         subnet: z.string().optional(),
         security_group: z.string().optional(),
-        instance_profile: z.string().optional().meta({ description: 'with AmazonSSMManagedInstanceCore' }),
+        instance_profile: z
+          .string(
+            'Packer reaches its instances through Session Manager alone: name an instance profile with AmazonSSMManagedInstanceCore',
+          )
+          .meta({ description: 'with AmazonSSMManagedInstanceCore' }),
         kms_key: z.string().optional().meta({ description: 'of your own, with the tag drover=managed' }),
         share_with: z.array(z.string().regex(/^\d{12}$/, 'an AWS account id')).default([]),
       })

@@ -57,7 +57,10 @@ test('a group the account does not have is refused by name, and no release chang
 
 test('an endpoint that does not answer is refused with its address', async () => {
   const aws = quickConfig
-    .replace('image: { name: base }', 'cloud: aws\nimage: { name: base, builder: amazon-ebs, amazon: {} }')
+    .replace(
+      'image: { name: base }',
+      'cloud: aws\nimage: { name: base, builder: amazon-ebs, amazon: { instance_profile: drover-build } }',
+    )
     .replace(/simulator:[\s\S]*/, '');
   const made = box(aws, {
     AWS_ENDPOINT_URL: 'http://127.0.0.1:1',

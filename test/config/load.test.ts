@@ -64,6 +64,11 @@ describe('a configuration that cannot be meant', () => {
       changed('cloud: simulator', 'cloud: aws'),
       /image.*: cloud: aws needs builder: amazon-ebs/,
     ],
+    [
+      'an instance profile left out, without which nothing could reach what Packer launches',
+      changed('  role: base', '  builder: amazon-ebs\n  amazon: { instance_type: t3.small }'),
+      /image\.amazon\.instance_profile: missing \(.*AmazonSSMManagedInstanceCore/,
+    ],
     ['a missing section', shipped.replace(/fleet:[\s\S]*?\nbake:/, 'bake:'), /fleet: missing/],
     ['broken YAML', 'fleet: [', /drover\.yaml:1:9: not valid YAML/],
     ['an empty file', '', /drover\.yaml:1:1: /],

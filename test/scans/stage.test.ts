@@ -53,7 +53,7 @@ done
       name: 'base',
       distribution: 'amazon-linux-2023',
       builder: 'amazon-ebs',
-      amazon: {},
+      amazon: { instance_profile: 'drover-build' },
       policies: join(root, 'scans/policies.yaml'),
     },
     fleet: { staging: { waves }, production: { waves } },
