@@ -133,7 +133,6 @@ test('what AWS can limit to a resource is not allowed on all of them, but for wh
     'ec2:CreateSecurityGroup',
     'ec2:DeleteKeyPair',
     'ec2:DeleteSecurityGroup',
-    'ec2:DescribeImageAttribute',
     'iam:GetInstanceProfile',
   ]);
 });

@@ -85,12 +85,6 @@ const elsewhere: Record<string, string> = {
   'ssm:StartSession': 'the build instance is reached; this one is left alone',
   'ssm:ResumeSession': 'likewise',
   'ssm:TerminateSession': 'likewise',
-  // Seen in no build; among those Packer's documentation asks for.
-  // https://developer.hashicorp.com/packer/integrations/hashicorp/amazon#iam-task-or-instance-role
-  'ec2:DescribeImageAttribute': 'documented',
-  'ec2:DescribeSnapshots': 'documented',
-  'ec2:DescribeTags': 'documented',
-  'ec2:ModifyInstanceAttribute': 'documented',
 };
 
 describe('packer', () => {
