@@ -155,7 +155,11 @@ function apply(state: ReleaseState, verdicts: Verdict[], record: JournalRecord):
     case 'outcome': {
       const { key, status, result, error } = record.data;
       const action = state.actions.findLast((a) => a.key === key);
-      if (action) action.outcome = { at, status, result, error };
+      if (!action) return;
+      action.outcome = { at, status, result, error };
+      if (action.action === 'template' && status === 'done') {
+        groupOf(state, action.group).targetVersion = Number(result?.version);
+      }
       return;
     }
     case 'answer': {
@@ -215,6 +219,7 @@ function groupOf(state: ReleaseState, group: string): GroupState {
     environment: null,
     wave: null,
     baseline: null,
+    targetVersion: null,
     outcome: null,
     reason: null,
     after: null,

@@ -93,6 +93,8 @@ export interface GroupState {
   wave: string | null;
   /** As it was before the release first changed it; null when it never did. */
   baseline: GroupBaseline | null;
+  /** The template version the release made for it; null while it has made none. */
+  targetVersion: number | null;
   /** The last group.finished; null while there is none. */
   outcome: GroupOutcome | null;
   reason: string | null;

@@ -99,10 +99,12 @@ function took(stage: StageState): string {
 const outcomeOf = (group: GroupState): string =>
   group.outcome ?? (group.baseline ? 'unfinished' : 'not touched');
 
-function versions({ baseline, after }: GroupState): string {
+/** What it had and where it is, or is going while it is not finished. */
+function versions({ baseline, after, targetVersion }: GroupState): string {
   if (!baseline) return '';
-  if (!after || after.resolvedVersion === baseline.resolvedVersion) return `v${baseline.resolvedVersion}`;
-  return `v${baseline.resolvedVersion} → v${after.resolvedVersion}`;
+  const previous = baseline.resolvedVersion;
+  const reached = after?.resolvedVersion ?? targetVersion ?? previous;
+  return reached === previous ? `v${previous}` : `v${previous} → v${reached}`;
 }
 
 /** Of the newest record of sizes: serving of desired. */

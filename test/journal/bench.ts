@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Clock } from '../../pipeline/clock.ts';
-import type { Entry } from '../../pipeline/journal/records.ts';
+import type { Entry, GroupBaseline } from '../../pipeline/journal/records.ts';
 import { sha256 } from '../../pipeline/json.ts';
 
 export interface ManualClock extends Clock {
@@ -61,3 +61,27 @@ export const intent = (key: string, group = 'web'): Entry => ({
   type: 'intent',
   data: { key, group, action: 'terminateInstance', arguments: { instance: 'i-1' }, why: 'a test' },
 });
+
+/** Of group 'web', two instances of which both serve. */
+export const baseline = (resolvedVersion: number): Entry => {
+  const data: GroupBaseline = {
+    group: 'web',
+    desired: 2,
+    min: 1,
+    max: 4,
+    templateId: 'lt-1',
+    templateName: 'web',
+    templateVersion: String(resolvedVersion),
+    resolvedVersion,
+    imageId: 'ami-1',
+    suspendedProcesses: [],
+    instances: ['i-1', 'i-2'].map((id) => ({
+      id,
+      version: resolvedVersion,
+      zone: 'eu-central-1a',
+      lifecycle: 'InService',
+      healthy: true,
+    })),
+  };
+  return { type: 'group.baseline', data };
+};

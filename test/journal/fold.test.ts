@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { foldRelease } from '../../pipeline/journal/fold.ts';
 import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
-import type { Entry, GroupBaseline } from '../../pipeline/journal/records.ts';
+import type { Entry } from '../../pipeline/journal/records.ts';
 import { type Story, tellStory } from '../report/story.ts';
-import { intent, manualClock, opened, started } from './bench.ts';
+import { baseline, intent, manualClock, opened, started } from './bench.ts';
 
 async function stateAfter(...entries: Entry[]) {
   const clock = manualClock();
@@ -34,23 +34,6 @@ const closed = (outcome: 'promoted' | 'stuck'): Entry => ({
   type: 'release.closed',
   data: { outcome, reason: 'because' },
 });
-const baseline = (resolvedVersion: number): Entry => {
-  const data: GroupBaseline = {
-    group: 'web',
-    desired: 2,
-    min: 1,
-    max: 4,
-    templateId: 'lt-1',
-    templateName: 'web',
-    templateVersion: String(resolvedVersion),
-    resolvedVersion,
-    imageId: 'ami-1',
-    suspendedProcesses: [],
-    instances: [],
-  };
-  return { type: 'group.baseline', data };
-};
-
 describe('the fold', () => {
   it('refuses what does not begin with a release', async () => {
     expect(() => foldRelease([])).toThrow(expect.objectContaining({ kind: 'unverified' }));

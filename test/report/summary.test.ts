@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { foldRelease } from '../../pipeline/journal/fold.ts';
 import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
+import type { Entry } from '../../pipeline/journal/records.ts';
 import { jobSummary, statusText } from '../../pipeline/report/summary.ts';
-import { intent, manualClock, opened, started } from '../journal/bench.ts';
+import { baseline, intent, manualClock, opened, started } from '../journal/bench.ts';
 import { type Story, tellStory } from './story.ts';
 
 async function told(variation: Partial<Story> = {}) {
@@ -47,6 +48,24 @@ describe('the status', () => {
     expect(text).toMatch(/^ {2}rollout {3}passed +2 min 44 s {2}3 groups with 11 instances/m);
     expect(text).toMatch(/^ {2}worker +promoted +v7 → v8 +4\/4/m);
     expect(text).not.toContain('drover resume');
+  });
+
+  it('names the version a group that is not finished is going to, as soon as there is one', async () => {
+    const journal = createMemoryJournal('r-1', manualClock());
+    const say = async (...entries: Entry[]) => {
+      for (const entry of entries) await journal.append(entry);
+      return statusText(foldRelease(journal.records()));
+    };
+    const making = await say(opened('r-1'), baseline(11), {
+      type: 'intent',
+      data: { key: 'web/template-1', group: 'web', action: 'template', arguments: {}, why: 'a test' },
+    });
+    expect(making).toMatch(/^ {2}web {2}unfinished {3}v11 {7}2\/2$/m);
+    const made = await say({
+      type: 'outcome',
+      data: { key: 'web/template-1', status: 'done', result: { version: 12 }, error: null },
+    });
+    expect(made).toMatch(/^ {2}web {2}unfinished {3}v11 → v12 2\/2$/m);
   });
 
   it('names what is in doubt and the commands that go on or undo', async () => {
