@@ -88,6 +88,9 @@ export interface GroupObservation {
   suspendedProcesses: string[];
   newInstancesProtected: boolean;
   healthCheckType: string;
+  healthCheckGraceMs: number;
+  /** Its DefaultInstanceWarmup; null when not set, and then an instance refresh waits for the grace period instead. */
+  warmUpMs: number | null;
   targetGroups: string[];
   warmPool: boolean;
   /** Lifecycle hook names by transition, and how long each waits for a sign of life. */

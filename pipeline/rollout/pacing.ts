@@ -11,6 +11,12 @@ export interface Pacing {
   /** From there until its gates can pass. */
   readyMs: number;
   drainMs: number;
+  /**
+   * How long an instance refresh waits when an instance is in service, before it goes on to the next: "the value of the
+   * DefaultInstanceWarmup property, if defined (which is recommended in all cases), or the HealthCheckGracePeriod
+   * property otherwise" (RefreshPreferences, InstanceWarmup). Null where Drover replaces, which waits for gates alone.
+   */
+  warmUpMs: number | null;
   /** One sentence for each of these that was not measured. */
   assumed: string[];
 }
@@ -23,9 +29,9 @@ const statusChecksMs = 120_000;
 /** @param given what a person knows better */
 export function pacingOf(
   spec: GroupSpec,
-  { targetGroups }: GroupObservation,
+  { targetGroups, warmUpMs, healthCheckGraceMs }: GroupObservation,
   times: GroupTimes,
-  given: Partial<Omit<Pacing, 'assumed'>> = {},
+  given: Partial<Pick<Pacing, 'launchMs' | 'readyMs' | 'drainMs'>> = {},
 ): Pacing {
   const gates = spec.gates.map(({ type }) => type);
   const drains = spec.drain.map(({ type }) => type);
@@ -49,6 +55,7 @@ export function pacingOf(
     launchMs: launchMs ?? unmeasuredLaunchMs,
     readyMs: given.readyMs ?? Math.max(checksMs, healthyMs),
     drainMs: drains.includes('target-group') && isBalanced ? (given.drainMs ?? times.drainMs) : 0,
+    warmUpMs: spec.strategy.type === 'instance-refresh' ? (warmUpMs ?? healthCheckGraceMs) : null,
     assumed,
   };
 }
@@ -60,8 +67,13 @@ const readyKnown: ReadonlySet<string> = new Set(['in-service', 'status-checks', 
  * Each replaced instance costs a launch, its way into service, and the drain of the one it replaces; the limits allow
  * `slots` of them at a time. Nothing can be faster, whatever the order.
  */
-export function leastMs({ launchMs, readyMs, drainMs }: Pacing, toReplace: number, slots: number): number {
-  return slots > 0 ? Math.ceil(toReplace / slots) * (launchMs + readyMs + drainMs) : 0;
+export function leastMs(
+  { launchMs, readyMs, drainMs, warmUpMs }: Pacing,
+  toReplace: number,
+  slots: number,
+): number {
+  const intoServiceMs = launchMs + Math.max(readyMs, warmUpMs ?? 0);
+  return slots > 0 ? Math.ceil(toReplace / slots) * (intoServiceMs + drainMs) : 0;
 }
 
 /** Of several measurements the usual one: a single stuck launch does not count. */

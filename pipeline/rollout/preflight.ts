@@ -155,7 +155,7 @@ function held(spec: GroupSpec, group: GroupObservation): string[] {
 }
 
 /** Settings that do not fit each other, and instances that are bad already. */
-function doubts(spec: GroupSpec, group: GroupObservation, { drainMs }: Pacing): string[] {
+function doubts(spec: GroupSpec, group: GroupObservation, { drainMs, readyMs, warmUpMs }: Pacing): string[] {
   const counting = group.instances.filter(counted);
   const failing = counting.filter(
     ({ healthy, statusChecks, targets }) =>
@@ -166,6 +166,7 @@ function doubts(spec: GroupSpec, group: GroupObservation, { drainMs }: Pacing): 
   const { healthCheckType } = group;
   const isDelegated = spec.strategy.type === 'instance-refresh';
   const isDeaf = isDelegated && group.targetGroups.length > 0 && !healthCheckType.split(',').includes('ELB');
+  const isHeldUp = group.warmUpMs === null && (warmUpMs ?? 0) > readyMs;
   const isBlind = group.targetGroups.length > 0 && !spec.gates.some(({ type }) => type === 'target-health');
   return [
     failing > 0 && `${failing} of ${counting.length} instances are unhealthy today: they are replaced first`,
@@ -173,6 +174,8 @@ function doubts(spec: GroupSpec, group: GroupObservation, { drainMs }: Pacing): 
       `the deregistration delay (${drainMs / 1000} s) is no shorter than the drain's deadline (${drain.deadlineMs / 1000} s): a drain that takes it all will ${drain.on_deadline}`,
     isDeaf &&
       `health check type ${healthCheckType}: an instance refresh counts instances before the target groups call them healthy, so fewer than the floor may serve (aws autoscaling update-auto-scaling-group --auto-scaling-group-name ${group.name} --health-check-type ELB)`,
+    isHeldUp &&
+      `no default instance warmup: the instance refresh waits for the health check grace period (${warmUpMs! / 1000} s) after each instance it launches (aws autoscaling update-auto-scaling-group --auto-scaling-group-name ${group.name} --default-instance-warmup ${Math.ceil(readyMs / 1000)})`,
     isBlind &&
       'has target groups but no gate target-health: new instances count before they are sent traffic',
   ].filter((notice) => typeof notice === 'string');

@@ -31,6 +31,8 @@ export interface GroupCopy {
   launchMs: number;
   readyMs: number;
   drainMs: number;
+  /** What an instance refresh waits for after each; null: as the group itself has it. */
+  warmUpMs?: number | null;
 }
 
 /** The copies have been in service for so long. */
@@ -70,7 +72,7 @@ const present = ({ instances }: GroupObservation): InstanceObservation[] =>
   );
 
 function addCopy(world: World, copy: GroupCopy, readyMs: number): void {
-  const { observed, environment, version, imageId, drainMs } = copy;
+  const { observed, environment, version, imageId, drainMs, warmUpMs = null } = copy;
   const { name, zones, instances, targetGroups } = observed;
   const image = ensureImage(world, imageId);
   const template = ensureTemplate(world, observed, version, {
@@ -91,8 +93,9 @@ function addCopy(world: World, copy: GroupCopy, readyMs: number): void {
       template: { ...template, version: String(version) },
       targetGroupArns: targetGroups.map((arn) => ensureTargetGroup(world, arn, drainMs, readyMs)),
       healthCheckType: observed.healthCheckType,
-      // As users set it: longer than an instance takes.
-      healthCheckGraceMs: readyMs + 300_000,
+      warmUpMs: warmUpMs ?? observed.warmUpMs,
+      // Instances outlived it there; the times they took are not known to the minute.
+      healthCheckGraceMs: Math.max(observed.healthCheckGraceMs, readyMs + 60_000),
       tags: Object.fromEntries(
         Object.entries({ ...observed.tags, environment }).map(([key, value]) => [
           key,

@@ -30,6 +30,11 @@ const fleets = {
       { web: { desired: 4, min: 4, max: 4 } },
       { specs: { web: { surge: { instances: 0 }, unavailable: { instances: 1 } } } },
     ),
+  'an instance refresh that waits for the grace period': () =>
+    fleetOf(
+      { web: { desired: 3, max: 6 } },
+      { specs: { web: { strategy: { type: 'instance-refresh', checkpoints: [], checkpointSoakMs: 0 } } } },
+    ),
 };
 
 test.each(Object.entries(fleets))('%s: the rollout takes what the rehearsal took', async (_, make) => {

@@ -52,6 +52,8 @@ export const group = (
   suspendedProcesses: ['AZRebalance'],
   newInstancesProtected: false,
   healthCheckType: 'EC2',
+  healthCheckGraceMs: 300_000,
+  warmUpMs: null,
   targetGroups: [targetGroup],
   warmPool: false,
   hooks: { launching: [], terminating: [], heartbeatMs: {} },

@@ -11,6 +11,7 @@ test('of several launches the usual one counts, and the slowest check decides wh
     launchMs: 50_000,
     readyMs: 150_000,
     drainMs: 120_000,
+    warmUpMs: null,
     assumed: [
       'status checks pass 120 s after the launch',
       'every drain takes the whole deregistration delay',
@@ -38,12 +39,25 @@ test('what cannot be measured is assumed, and said', () => {
 
 test('what a person knows better is taken instead, and no longer assumed', () => {
   const given = { launchMs: 1_000, readyMs: 2_000, drainMs: 3_000 };
-  expect(pacingOf(defaultSpec('web'), seen, times, given)).toEqual({ ...given, assumed: [] });
+  expect(pacingOf(defaultSpec('web'), seen, times, given)).toEqual({
+    ...given,
+    warmUpMs: null,
+    assumed: [],
+  });
 });
 
 test('the least time counts how often the limits make a group wait', () => {
-  const pacing = { launchMs: 60_000, readyMs: 30_000, drainMs: 10_000, assumed: [] };
+  const pacing = { launchMs: 60_000, readyMs: 30_000, drainMs: 10_000, warmUpMs: null, assumed: [] };
   expect(leastMs(pacing, 10, 1)).toBe(1_000_000);
   expect(leastMs(pacing, 10, 4)).toBe(300_000);
   expect(leastMs(pacing, 0, 4)).toBe(0);
+});
+
+test('an instance refresh waits after each for the default instance warmup, or without one for the grace period', () => {
+  const strategy = { type: 'instance-refresh' as const, checkpoints: [], checkpointSoakMs: 0 };
+  const paceOf = (warmUpMs: number | null) =>
+    pacingOf({ ...defaultSpec('web'), strategy }, { ...seen, warmUpMs, healthCheckGraceMs: 300_000 }, times);
+  expect([null, 0, 60_000].map((given) => paceOf(given).warmUpMs)).toEqual([300_000, 0, 60_000]);
+  const [grace, none] = [paceOf(null), paceOf(0)];
+  expect(leastMs(grace, 10, 1) - leastMs(none, 10, 1)).toBe(10 * (300_000 - none.readyMs));
 });

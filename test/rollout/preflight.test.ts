@@ -67,7 +67,14 @@ test('what another strategy than rolling will do is told', async () => {
   });
   const [first, delegated] = await planOf(fleet);
   expect(first!.notices).toEqual(['2 first; the others follow when they have served for 600 s']);
-  expect(delegated!.notices).toEqual([expect.stringContaining('by an instance refresh')]);
+  expect(delegated!.notices).toEqual([
+    expect.stringMatching(
+      /grace period \(300 s\) after each .*-name delegated --default-instance-warmup \d+\)/,
+    ),
+    expect.stringContaining('by an instance refresh'),
+  ]);
+  fleet.world.groups.delegated!.warmUpMs = 0;
+  expect((await planOf(fleet))[1]!.notices).toEqual([expect.stringContaining('by an instance refresh')]);
 });
 
 test('an instance refresh under way is named with what becomes of it; one that has ended is not', async () => {

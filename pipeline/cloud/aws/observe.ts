@@ -283,6 +283,8 @@ function groupOf(
     suspendedProcesses: (group.SuspendedProcesses ?? []).map(({ ProcessName }) => ProcessName!),
     newInstancesProtected: group.NewInstancesProtectedFromScaleIn ?? false,
     healthCheckType: group.HealthCheckType ?? 'EC2',
+    healthCheckGraceMs: (group.HealthCheckGracePeriod ?? 0) * 1_000,
+    warmUpMs: group.DefaultInstanceWarmup === undefined ? null : group.DefaultInstanceWarmup * 1_000,
     targetGroups: targetGroupsOf(group),
     warmPool: group.WarmPoolConfiguration !== undefined,
     hooks,
