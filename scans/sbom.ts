@@ -51,10 +51,15 @@ function bomOf({ image, osRelease, digests, type, packages, licences }: SbomInpu
     description: `Machine image ${image.id}: ${osRelease.PRETTY_NAME ?? image.distribution}`,
   });
   if (image.disk) subject.hashes.set(Enums.HashAlgorithm['SHA-256'], image.disk.sha256);
-  const system = new Models.Component(Enums.ComponentType.OperatingSystem, distribution, {
-    bomRef: `os:${distribution}-${release}`,
-    version: release,
-  });
+  const system = new Models.Component(
+    Enums.ComponentType.OperatingSystem,
+    familiesOfTrivy[distribution] ?? distribution,
+    {
+      bomRef: `os:${distribution}-${release}`,
+      version: release,
+      swid: new Models.SWID(distribution, distribution, { version: release }),
+    },
+  );
   subject.dependencies.add(system.bomRef);
 
   const bom = new Models.Bom({
@@ -74,6 +79,9 @@ function bomOf({ image, osRelease, digests, type, packages, licences }: SbomInpu
   }
   return bom;
 }
+
+/** Where Trivy calls a distribution otherwise than its os-release (pkg/fanal/types/const.go); Grype reads the SWID first. */
+const familiesOfTrivy: Readonly<Record<string, string>> = { amzn: 'amazon' };
 
 function componentOf(
   type: Inventory['type'],

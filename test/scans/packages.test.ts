@@ -95,7 +95,13 @@ describe('the bill of materials', () => {
       ({ type }: { type: string }) => type === 'operating-system',
     );
     expect(systems).toEqual([
-      { type: 'operating-system', 'bom-ref': 'os:debian-12', name: 'debian', version: '12' },
+      {
+        type: 'operating-system',
+        'bom-ref': 'os:debian-12',
+        name: 'debian',
+        version: '12',
+        swid: { tagId: 'debian', name: 'debian', version: '12' },
+      },
     ]);
     expect(bom.dependencies).toContainEqual({
       ref: 'os:debian-12',
