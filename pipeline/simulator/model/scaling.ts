@@ -115,7 +115,13 @@ function considerRebalancing(world: World, group: Group, spread: Spread): void {
   schedule(world, world.timing.rebalanceMs, { kind: 'group.rebalance', group: group.name });
 }
 
-/** An uneven group is evened out by launching first and terminating after. */
+/**
+ * An uneven group is evened out by launching first and terminating after: as soon as the new instance is in service there
+ * is one too many, whatever its targets say. No page promises more than the order ("launches new instances before
+ * terminating the previous ones"), and operators see the surplus end within seconds of the launch's end:
+ * https://github.com/hellofresh/eks-rolling-update/issues/107,
+ * https://github.com/spacelift-io/terraform-aws-spacelift-workerpool-on-ec2/pull/96
+ */
 export function rebalance(world: World, group: Group): void {
   const { AZRebalance, Launch, Terminate } = group.suspended;
   const spread = spreadOf(group);
