@@ -7,7 +7,6 @@
 /** Packer's announcements and our provisioners' that tell how far the build is. */
 const telling = new RegExp(
   `^(${[
-    'hardening: \\d+ changes',
     'packages the profile asks for',
     '\\d+ upgraded, ',
     'Running aide',
@@ -30,6 +29,9 @@ const telling = new RegExp(
     'Cancelling',
   ].join('|')})`,
 );
+
+/** A line that stays in the log of the release: what a provisioner has come to. */
+export const isResult = (text: string): boolean => /^hardening: \d+ changes$/.test(text);
 
 /** Every remediation is a line; most take milliseconds. */
 const remediationStride = 10;

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { Failed, Refused } from '../pipeline/errors.ts';
 import type { Progress } from '../pipeline/report/progress.ts';
-import { activity } from './activity.ts';
+import { activity, isResult } from './activity.ts';
 
 export const packerRoom = import.meta.dirname;
 
@@ -196,6 +196,7 @@ async function runIn(scratch: string, options: PackerRun): Promise<string> {
       onText?.(spoken.trim());
       recent.push(spoken.trim());
       if (recent.length > 200) recent.shift();
+      if (isResult(spoken.trim())) progress.note(spoken.trim());
       const shown = activity(spoken.trim());
       if (shown) progress.update(shown);
     }

@@ -25,10 +25,11 @@ function standIn(build: string): string {
 function run(binary: string, signal?: AbortSignal) {
   const directory = mkdtempSync(join(tmpdir(), 'packer-run-'));
   const updates: string[] = [];
+  const notes: string[] = [];
   const progress: Progress = {
     step: (_title, work) => work(progress),
     update: (it) => updates.push(it),
-    note: () => {},
+    note: (it) => notes.push(it),
   };
   const logFile = join(directory, 'packer.log');
   const result = packerVersion(binary).then((version) =>
@@ -43,18 +44,19 @@ function run(binary: string, signal?: AbortSignal) {
       signal,
     }),
   );
-  return { result, updates, logFile };
+  return { result, updates, notes, logFile };
 }
 
 describe('running Packer', () => {
   it('shows what matters of what Packer says, logs all of it and returns the artifact', async () => {
-    const { result, updates, logFile } = run(
+    const { result, updates, notes, logFile } = run(
       standIn(`echo '1,,ui,say,==> null.chroot: Waiting for SSH%!(PACKER_COMMA) at last'
 echo '1,,ui,message,    null.chroot: Get:1 something\\\\nhardening: 3 changes'
 echo '1,amazon-ebs,artifact,0,id,eu-central-1:ami-123'`),
     );
     expect(await result).toBe('eu-central-1:ami-123');
-    expect(updates).toEqual(['Waiting for SSH, at last', 'hardening: 3 changes']);
+    expect(updates).toEqual(['Waiting for SSH, at last']);
+    expect(notes).toEqual(['hardening: 3 changes']);
     expect(readFileSync(logFile, 'utf8')).toBe(
       'Waiting for SSH, at last\nGet:1 something\nhardening: 3 changes\n',
     );
