@@ -10,6 +10,7 @@ import { report } from './cli/failure.ts';
 import { hardenDiff } from './cli/harden.ts';
 import { plan } from './cli/plan.ts';
 import { policyTest } from './cli/policy.ts';
+import { prune } from './cli/prune.ts';
 import { recover } from './cli/recover.ts';
 import { rehearsal } from './cli/rehearse.ts';
 import { resume, rollback, run, stage } from './cli/release.ts';
@@ -122,6 +123,15 @@ for (const [name, description] of [
     one.addOption(fault());
   }
 }
+
+command(program, 'prune', 'delete the disks of images that no group needs any more', prune)
+  .option('--dry-run', 'only say what would be deleted')
+  .addHelpText(
+    'after',
+    `
+Kept always: journals, scans and evidence; the disk of the newest image, of every image a group runs or had
+before it, and of every release that is not over. AMIs are named and never touched.`,
+  );
 
 const harden = program.command('harden').description('hardening profiles');
 command(harden, 'diff', 'what two profiles, or two versions of the content, ask differently', hardenDiff)

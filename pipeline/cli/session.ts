@@ -90,7 +90,7 @@ export const configOf = (session: Session): Config => loadConfig(session.options
 export const rootOf = (session: Session): string => dirname(resolve(session.options.config));
 
 /** The person or the machine account to be recorded: on GitHub whoever started the workflow. */
-const actorOf = (): string => process.env.GITHUB_ACTOR ?? process.env.SUDO_USER ?? userInfo().username;
+export const actorOf = (): string => process.env.GITHUB_ACTOR ?? process.env.SUDO_USER ?? userInfo().username;
 
 /** What goes wrong in the simulated production: with this image, or with the next one that is registered. */
 export interface SimulatedFault {

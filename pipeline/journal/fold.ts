@@ -55,6 +55,7 @@ function openedState({ data, at }: JournalRecord<EntryOf<'release.opened'>>): Re
     records: 0,
     stages: stageOrder.map(pendingStage),
     image: null,
+    diskPrunedAt: null,
     verdicts: [],
     overrides: [],
     waves: [],
@@ -124,6 +125,10 @@ function apply(state: ReleaseState, verdicts: Verdict[], record: JournalRecord):
     }
     case 'image.built':
       state.image = record.data;
+      state.diskPrunedAt = null;
+      return;
+    case 'disk.pruned':
+      state.diskPrunedAt = at;
       return;
     case 'verdict':
       verdicts.push(record.data);

@@ -61,6 +61,8 @@ export type Entry =
       };
     }
   | { type: 'image.built'; data: ImageRecord }
+  /** The disk of an image nobody needs any more is about to be deleted; its digest stays with `image.built`. */
+  | { type: 'disk.pruned'; data: { path: string; sha256: string; bytes: number; actor: string } }
   | { type: 'verdict'; data: Verdict }
   /** A soft-mandatory failure accepted by a named person. */
   | { type: 'override'; data: { check: string; imageId: string; actor: string; reason: string } }

@@ -93,6 +93,7 @@ const data = {
     artifacts: z.array(artifact),
   }),
   'image.built': image,
+  'disk.pruned': z.looseObject({ path: text, sha256: digest, bytes: count, actor: text }),
   verdict: z.looseObject({
     imageId: text,
     check: text,

@@ -36,6 +36,8 @@ export interface ReleaseState {
   stages: StageState[];
   /** The image this release is about: the last one built; null before that. */
   image: ImageRecord | null;
+  /** When its disk was pruned; null while it is to be there. */
+  diskPrunedAt: string | null;
   /** The newest verdict of every check on `image`, in the order the checks first appeared. */
   verdicts: Verdict[];
   overrides: OverrideState[];

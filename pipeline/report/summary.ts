@@ -58,6 +58,7 @@ export function statusText(state: ReleaseState): string {
     `  opened    ${state.openedAt}`,
     `  ${state.closedAt ? 'closed' : 'latest'}    ${state.closedAt ?? state.lastRecordAt}`,
     `  image     ${state.image ? `${state.image.name} ${state.image.id}` : 'none yet'}`,
+    ...(state.diskPrunedAt ? [`  pruned    its disk, at ${state.diskPrunedAt}`] : []),
     '',
     ...state.stages.map((stage) =>
       `  ${pad(stage.stage, 9)} ${pad(stage.status, 11)} ${took(stage).padStart(12)}  ${stage.summary ?? ''}`.trimEnd(),

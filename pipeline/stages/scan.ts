@@ -22,6 +22,14 @@ export const scan = (context: ReleaseContext): Promise<void> =>
     const { root, config, cacheDirectory, clock, progress, signal, journal } = stage;
     const image = imageOf(stage);
     const directory = directoryOf(stage);
+    const pruned = stateOf(stage).diskPrunedAt;
+    if (pruned) {
+      throw new Refused(
+        'invalid',
+        `the disk of ${image.name} was pruned at ${pruned}: there is nothing to scan`,
+        'Build a new image: `drover run`.',
+      );
+    }
     const { content, tailoring } = await hardeningOf(stage);
     const request: ScanRequest = {
       image,

@@ -3,6 +3,9 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileS
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
+import { wallClock } from '../../pipeline/clock.ts';
+import { openJournal } from '../../pipeline/journal/directory.ts';
+import { releaseDirectory } from '../../pipeline/journal/releases.ts';
 import { quickConfig, type Sandbox, sandbox, scannedRelease } from './drover.ts';
 
 const shipped = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -193,4 +196,27 @@ test('evidence with one byte changed, one file more, or one file less does not v
   mkdirSync(join(bundle, 'extra'));
   writeFileSync(join(bundle, 'extra', 'file'), '');
   expect((await made.drover('evidence', 'verify', bundle)).exitCode).toBe(8);
+});
+
+test('prune says what stays and why, and a disk that was pruned is not scanned', async () => {
+  const made = box();
+  const release = await scannedRelease(made);
+  const text = await made.drover('prune', '--dry-run');
+  expect(text.exitCode, text.stderr).toBe(0);
+  expect(text.stdout).toBe('Would free 0 B; journals, scans and evidence stay.');
+  const { stdout } = await made.drover('prune', '--json');
+  expect(JSON.parse(stdout)).toEqual({
+    dryRun: false,
+    freedBytes: 0,
+    removed: [],
+    kept: [],
+    unneededInCloud: [],
+  });
+  const journal = await openJournal({ directory: releaseDirectory(made.state, release), clock: wallClock });
+  const gone = { path: 'image/base.qcow2', sha256: '0'.repeat(64), bytes: 1, actor: 'test' };
+  await journal.append({ type: 'disk.pruned', data: gone });
+  await journal.close();
+  const { exitCode, stderr } = await made.drover('scan', release);
+  expect(exitCode, stderr).toBe(2);
+  expect(stderr).toMatch(/the disk of \S+ was pruned at .*\nNext: Build a new image: `drover run`/);
 });
