@@ -41,6 +41,10 @@ export interface Fleet {
   lowest: Record<string, number>;
   highest: Record<string, number>;
   calls: string[];
+  /** Told of each call of AWS when it has been carried out and nobody has heard of it yet. */
+  called: ((operation: string) => void) | null;
+  /** What services outside the account know, as plain data: by what they were asked, since when (epoch ms). */
+  remembered: Record<string, number>;
   snapshot(): Record<string, unknown>;
   /** Prints the journal, for a person who looks into a failure. */
   show(): void;
@@ -128,6 +132,7 @@ export function fleetOf(
           calls.push(operation);
           const answer = simulator.call(service, operation, input);
           watch(world);
+          fleet.called?.(operation);
           return answer;
         },
       },
@@ -142,7 +147,7 @@ export function fleetOf(
     progress: silent,
     signal: new AbortController().signal,
   };
-  return {
+  const fleet: Fleet = {
     clock,
     simulator,
     world,
@@ -157,11 +162,14 @@ export function fleetOf(
     lowest,
     highest,
     calls,
+    called: null,
+    remembered: {},
     snapshot: () => Object.fromEntries(names.map((name) => [name, settings(world.groups[name]!)])),
     show() {
-      for (const { at, type, data } of journal.records()) console.log(at, type, JSON.stringify(data));
+      for (const { at, type, data } of fleet.journal.records()) console.log(at, type, JSON.stringify(data));
     },
   };
+  return fleet;
 }
 
 export const defaultSpec = (group: string): GroupSpec => ({
