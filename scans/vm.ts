@@ -3,6 +3,7 @@
  * SSH port on loopback. Decides how an image is booted and reached; never changes the image, and never leaves
  * QEMU running: not after success, not after an error, not after an abort.
  */
+import { readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -52,10 +53,33 @@ export interface Vm {
 
 /** Boots the image, hands it to `work` once SSH answers, and stops it whatever happened. */
 export async function withVm<T>(options: VmOptions, work: (vm: Vm) => Promise<T>): Promise<T> {
+  try {
+    return await withBoot(options, work);
+  } catch (error) {
+    if (!(error instanceof KernelPanic && options.accelerator === 'tcg' && error.isEmulators)) throw error;
+    options.onProgress?.('the emulator failed the guest: booting it once more');
+    return withBoot(options, work);
+  }
+}
+
+/** Before SSH answered; nothing has worked on the machine yet. */
+class KernelPanic extends Error {
+  readonly isEmulators: boolean;
+  constructor(console: string) {
+    super(`the kernel panicked: ${/Kernel panic - .*/.exec(console)?.[0]}`);
+    // The kernel changes instructions while it runs, and QEMU before 8.1 lets another processor of the guest see that
+    // half done, once in hundreds of boots: https://bugzilla.redhat.com/show_bug.cgi?id=2216496
+    this.isEmulators = /\bint3: 0000 \[#1\]/.test(console);
+  }
+}
+
+async function withBoot<T>(options: VmOptions, work: (vm: Vm) => Promise<T>): Promise<T> {
   const { clock } = options;
   options.signal?.throwIfAborted();
   const overlay = join(options.directory, 'overlay.qcow2');
   await execa('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', options.diskPath, '-F', 'qcow2', overlay]);
+  // What an earlier boot said is not said of this one.
+  await rm(options.serialLogPath, { force: true });
   const port = await freePort();
   const stopping = new AbortController();
   // Whatever ends the VM ends everything that waits for it.
@@ -185,6 +209,8 @@ async function waitForSsh(options: VmOptions, ssh: Ssh, poweredOn: number): Prom
       // Nobody listens yet, or the user is not there yet: both are what waiting is for.
       signal?.throwIfAborted();
     }
+    const said = await readFile(serialLogPath, 'utf8').catch(() => '');
+    if (said.includes('Kernel panic - ')) throw new KernelPanic(said);
     onProgress(
       `booting for ${Math.round((clock.now() - poweredOn) / 1000)} s: ${await readTail(serialLogPath)}`,
     );
