@@ -1,4 +1,5 @@
 /** Runs the command line as its user does: as a child process, in a directory of its own, with its own state. */
+
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,6 @@ import { execa } from 'execa';
 import { wallClock } from '../../pipeline/clock.ts';
 import { createAwsCloud } from '../../pipeline/cloud/aws/cloud.ts';
 import { parseConfig } from '../../pipeline/config/load.ts';
-import type { ImageRecord } from '../../pipeline/image.ts';
 import { createJournal, readJournal } from '../../pipeline/journal/directory.ts';
 import { foldRelease } from '../../pipeline/journal/fold.ts';
 import type { Entry, JournalRecord } from '../../pipeline/journal/records.ts';
@@ -16,6 +16,7 @@ import type { ReleaseState } from '../../pipeline/journal/state.ts';
 import { canonical, type JsonObject, sha256 } from '../../pipeline/json.ts';
 import { openSimulator } from '../../pipeline/simulator/host.ts';
 import { worldFrom } from '../../pipeline/simulator/world.ts';
+import { imageRecord } from '../image-record.ts';
 
 const cli = fileURLToPath(new URL('../../pipeline/cli.ts', import.meta.url));
 
@@ -136,29 +137,7 @@ export async function scannedRelease(
   await simulator.close();
 
   const json = config as unknown as JsonObject;
-  const image: ImageRecord = {
-    schema: 'drover/image@1',
-    id,
-    name,
-    distribution: 'debian-12',
-    role: 'base',
-    architecture: 'x86_64',
-    release,
-    builtAt: new Date().toISOString(),
-    builder: 'chroot',
-    disk: null,
-    lineage: {
-      base: { id: 'test', description: 'test', inputs: {} },
-      provisioners: sha256(''),
-      hardening: {
-        content: { package: 'ssg-debian', version: '0.1.82-1', file: 'ds.xml', sha256: sha256('') },
-        profile: 'test',
-        tailoring: sha256(''),
-      },
-      tools: {},
-      source: { commit: null, dirty: false },
-    },
-  };
+  const image = imageRecord({ id, name, release, builtAt: new Date().toISOString() });
   const passed = (stage: 'resolve' | 'build' | 'scan'): Entry[] => [
     { type: 'stage.started', data: { stage } },
     {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { exitCodes } from '../../pipeline/errors.ts';
 import { createJournal, openJournal, readJournal } from '../../pipeline/journal/directory.ts';
 import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
+import type { Entry } from '../../pipeline/journal/records.ts';
 import { canonical, sha256 } from '../../pipeline/json.ts';
 import { intent, manualClock, note, opened, scratchDirectory, started } from './bench.ts';
 
@@ -16,6 +17,14 @@ async function journalOf(records: number, place?: string): Promise<{ directory: 
   for (let n = 1; n < records; n++) await journal.append(intent(`action-${n}`));
   await journal.close();
   return { directory, file: journal.file };
+}
+
+/** A journal of these entries in its place, with a chain of its own. */
+async function rewrite(file: string, ...entries: Entry[]): Promise<void> {
+  const memory = createMemoryJournal(release, manualClock());
+  for (const entry of entries) await memory.append(entry);
+  const lines = memory.records().map((record) => `${canonical(record)}\n`);
+  await writeFile(file, lines.join(''));
 }
 
 describe('the journal on disk', () => {
@@ -193,17 +202,7 @@ describe('a damaged journal', () => {
 
   it('is refused when well-formed records were forged on behind the last', async () => {
     const { directory, file } = await journalOf(2);
-    const memory = createMemoryJournal(release, manualClock());
-    for (const entry of [opened(release), intent('action-1'), note('forged'), note('forged')]) {
-      await memory.append(entry);
-    }
-    await writeFile(
-      file,
-      memory
-        .records()
-        .map((record) => `${canonical(record)}\n`)
-        .join(''),
-    );
+    await rewrite(file, opened(release), intent('action-1'), note('forged'), note('forged'));
     await expect(openJournal({ directory, clock: manualClock() })).rejects.toMatchObject({
       kind: 'unverified',
     });
@@ -226,15 +225,7 @@ describe('a damaged journal', () => {
 
   it('is refused when a whole journal was rewritten with a chain of its own', async () => {
     const { directory, file } = await journalOf(2);
-    const memory = createMemoryJournal(release, manualClock());
-    for (const entry of [opened(release), intent('another')]) await memory.append(entry);
-    await writeFile(
-      file,
-      memory
-        .records()
-        .map((record) => `${canonical(record)}\n`)
-        .join(''),
-    );
+    await rewrite(file, opened(release), intent('another'));
     await expect(openJournal({ directory, clock: manualClock() })).rejects.toMatchObject({
       kind: 'unverified',
     });

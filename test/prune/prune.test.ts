@@ -1,4 +1,5 @@
 /** A weekly run leaves a disk each time: those go that no group could need again, and nothing else does. */
+
 import { appendFileSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -8,6 +9,7 @@ import type { Entry, GroupOutcome } from '../../pipeline/journal/records.ts';
 import { journalFile, readRelease, releaseDirectory } from '../../pipeline/journal/releases.ts';
 import { sha256 } from '../../pipeline/json.ts';
 import { pruneDisks } from '../../pipeline/prune.ts';
+import { imageRecord } from '../image-record.ts';
 import { baseline, manualClock, opened, scratchDirectory } from '../journal/bench.ts';
 
 const clock = manualClock();
@@ -54,34 +56,22 @@ const baselineOf = (group: string) => {
   return { ...entry.data, group };
 };
 
-const imageOf = (release: string, id: string, builder: ImageRecord['builder']): ImageRecord => ({
-  schema: 'drover/image@1',
-  id,
-  name: 'base',
-  distribution: 'debian-12',
-  role: 'base',
-  architecture: 'x86_64',
-  release,
-  builtAt: '2026-11-22T00:00:00.000Z',
-  builder,
-  disk:
-    builder === 'amazon-ebs'
-      ? null
-      : {
-          name: 'disk',
-          path: 'image/base.qcow2',
-          sha256: sha256(disk),
-          bytes: disk.length,
-          format: 'qcow2',
-        },
-  lineage: {
-    base: { id: '', description: '', inputs: {} },
-    provisioners: '',
-    hardening: { content: { package: '', version: '', file: '', sha256: '' }, profile: '', tailoring: '' },
-    tools: {},
-    source: { commit: null, dirty: false },
-  },
-});
+const imageOf = (release: string, id: string, builder: ImageRecord['builder']): ImageRecord =>
+  imageRecord({
+    id,
+    release,
+    builder,
+    disk:
+      builder === 'amazon-ebs'
+        ? null
+        : {
+            name: 'disk',
+            path: 'image/base.qcow2',
+            sha256: sha256(disk),
+            bytes: disk.length,
+            format: 'qcow2',
+          },
+  });
 
 const prune = (stateDirectory: string, isDryRun = false) =>
   pruneDisks({ stateDirectory, clock, actor: 'ada', isDryRun });

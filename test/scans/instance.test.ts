@@ -16,13 +16,14 @@ import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../pipeline/clock.ts';
 import { Failed, Refused } from '../../pipeline/errors.ts';
-import type { Distribution, ImageRecord, Verdict } from '../../pipeline/image.ts';
+import type { Distribution, Verdict } from '../../pipeline/image.ts';
 import { sha256 } from '../../pipeline/json.ts';
 import { silent } from '../../pipeline/report/progress.ts';
 import { type InstanceScanOptions, scanInstance } from '../../scans/instance/scan.ts';
 import { checks } from '../../scans/judge.ts';
 import { parseRpmList, reportOfAdvisories } from '../../scans/rpm.ts';
 import { renderSbom } from '../../scans/sbom.ts';
+import { imageRecord } from '../image-record.ts';
 
 const clock: Clock = { now: () => Date.UTC(2026, 10, 22), sleep: async () => {} };
 const fixtures = fileURLToPath(new URL('./fixtures/', import.meta.url));
@@ -54,25 +55,8 @@ const rpms = [
 const known = 'i ALAS2023-2023-070 Medium/Sec.    bash-5.2.15-1.amzn2023.0.2.x86_64\n';
 const missing = 'ALAS2023-2024-581 Important/Sec. openssl-libs-1:3.0.8-1.amzn2023.0.11.x86_64\n';
 
-const imageOf = (distribution: Distribution): ImageRecord => ({
-  schema: 'drover/image@1',
-  id: 'ami-0123456789abcdef0',
-  name: 'base',
-  distribution,
-  role: 'base',
-  architecture: 'x86_64',
-  release: 'r-1',
-  builtAt: '2026-11-22T00:00:00.000Z',
-  builder: 'amazon-ebs',
-  disk: null,
-  lineage: {
-    base: { id: '', description: '', inputs: {} },
-    provisioners: '',
-    hardening: { content: { package: '', version: '', file: '', sha256: '' }, profile: '', tailoring: '' },
-    tools: {},
-    source: { commit: null, dirty: false },
-  },
-});
+const imageOf = (distribution: Distribution) =>
+  imageRecord({ id: 'ami-0123456789abcdef0', distribution, builder: 'amazon-ebs' });
 
 // The fixture was recorded by inspect.sh on a hardened Debian VM, eight rules audited, and trimmed.
 describe('the scan of an instance', () => {

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { ImageRecord } from '../../pipeline/image.ts';
 import { parseRelease } from '../../scans/apt.ts';
 import { parseDpkgStatus, parseOsRelease } from '../../scans/dpkg.ts';
 import { licencesOf, renderSbom } from '../../scans/sbom.ts';
 import { parseArchiveNames, scannerCommand } from '../../scans/scanner-disk.ts';
 import { parsePolicy, reportOf } from '../../scans/updates.ts';
+import { imageRecord } from '../image-record.ts';
 
 const fixture = (name: string) => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
 
@@ -45,25 +45,10 @@ test('os-release values are read with and without quotes', () => {
 });
 
 describe('the bill of materials', () => {
-  const image: ImageRecord = {
-    schema: 'drover/image@1',
+  const image = imageRecord({
     id: 'img-1',
-    name: 'base',
-    distribution: 'debian-12',
-    role: 'base',
-    architecture: 'x86_64',
-    release: 'r-1',
-    builtAt: '2026-01-01T00:00:00.000Z',
-    builder: 'chroot',
     disk: { name: 'disk', path: 'image/disk.qcow2', sha256: 'a'.repeat(64), bytes: 1, format: 'qcow2' },
-    lineage: {
-      base: { id: '', description: '', inputs: {} },
-      provisioners: '',
-      hardening: { content: { package: '', version: '', file: '', sha256: '' }, profile: '', tailoring: '' },
-      tools: {},
-      source: { commit: null, dirty: false },
-    },
-  };
+  });
   const input = {
     image,
     osRelease: { ID: 'debian', VERSION_ID: '12' },

@@ -10,6 +10,7 @@ import { silent } from '../../pipeline/report/progress.ts';
 import { checks } from '../../scans/judge.ts';
 import { type ScanOptions, scanImage } from '../../scans/scan.ts';
 import { verdictOf, writeJsonArtifact } from '../../scans/verdict.ts';
+import { imageRecord } from '../image-record.ts';
 
 const clock: Clock = { now: () => Date.UTC(2026, 0, 1), sleep: async () => {} };
 
@@ -30,29 +31,9 @@ describe('a scan', () => {
     writeFileSync(diskPath, 'not a disk');
     writeFileSync(join(directory, 'content.xml'), '<nothing/>');
     writeFileSync(join(directory, 'tailoring.xml'), '<nothing/>');
-    const image: ImageRecord = {
-      schema: 'drover/image@1',
-      id: 'img-1',
-      name: 'base',
-      distribution: 'debian-12',
-      role: 'base',
-      architecture: 'x86_64',
-      release: 'r-1',
-      builtAt: '2026-01-01T00:00:00.000Z',
-      builder: 'chroot',
+    const image = imageRecord({
       disk: { name: 'disk', path: 'disk.qcow2', sha256: sha256('not a disk'), bytes: 10, format: 'qcow2' },
-      lineage: {
-        base: { id: '', description: '', inputs: {} },
-        provisioners: '',
-        hardening: {
-          content: { package: '', version: '', file: '', sha256: '' },
-          profile: '',
-          tailoring: '',
-        },
-        tools: {},
-        source: { commit: null, dirty: false },
-      },
-    };
+    });
     return {
       image,
       diskPath,

@@ -6,7 +6,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Clock } from '../../pipeline/clock.ts';
 import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import { configSchema } from '../../pipeline/config/schema.ts';
-import type { ImageRecord } from '../../pipeline/image.ts';
 import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
 import { releaseDirectory } from '../../pipeline/journal/releases.ts';
 import { sha256 } from '../../pipeline/json.ts';
@@ -14,6 +13,7 @@ import { silent } from '../../pipeline/report/progress.ts';
 import { httpRequest } from '../../pipeline/rollout/services/http.ts';
 import type { ReleaseContext } from '../../pipeline/stages/context.ts';
 import { scan } from '../../pipeline/stages/scan.ts';
+import { imageRecord } from '../image-record.ts';
 
 const clock: Clock = { now: () => Date.UTC(2026, 10, 22), sleep: async () => {} };
 const fixtures = fileURLToPath(new URL('./fixtures/', import.meta.url));
@@ -59,25 +59,7 @@ done
     fleet: { staging: { waves }, production: { waves } },
   });
   const journal = createMemoryJournal('r-1', clock);
-  const image: ImageRecord = {
-    schema: 'drover/image@1',
-    id: 'ami-1',
-    name: 'base',
-    distribution: 'amazon-linux-2023',
-    role: 'base',
-    architecture: 'x86_64',
-    release: 'r-1',
-    builtAt: '2026-11-22T00:00:00.000Z',
-    builder: 'amazon-ebs',
-    disk: null,
-    lineage: {
-      base: { id: '', description: '', inputs: {} },
-      provisioners: '',
-      hardening: { content: { package: '', version: '', file: '', sha256: '' }, profile: '', tailoring: '' },
-      tools: {},
-      source: { commit: null, dirty: false },
-    },
-  };
+  const image = imageRecord({ distribution: 'amazon-linux-2023', builder: 'amazon-ebs' });
   await journal.append({
     type: 'release.opened',
     data: {
