@@ -31,6 +31,13 @@ export async function evidenceVerify(
   options: { key?: string },
 ): Promise<void> {
   const { stateDirectory } = session;
+  if (wanted.includes('/') && !existsSync(wanted)) {
+    throw new Refused(
+      'invalid',
+      `there is no bundle at ${resolve(wanted)}`,
+      'Name the directory that `drover evidence export` has written, or a release.',
+    );
+  }
   const directory = existsSync(wanted)
     ? resolve(wanted)
     : bundleDirectory(stateDirectory, await locateRelease(stateDirectory, wanted));

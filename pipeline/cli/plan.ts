@@ -1,5 +1,6 @@
 /** `drover plan`: what a rollout would meet and do, group by group, and how long it would take. Reads only. */
 import { durationMs } from '../config/duration.ts';
+import { Refused } from '../errors.ts';
 import { planFleet } from '../fleet/waves.ts';
 import { duration } from '../report/html-markup.ts';
 import { type GroupSurvey, preflight } from '../rollout/preflight.ts';
@@ -34,10 +35,20 @@ export async function surveyed(
   const { clock, signal } = session;
   // The simulated account's health checks pass when drover.yaml says, not when their settings would let one think.
   const known = config.cloud === 'simulator' ? { readyMs: durationMs(config.simulator.warm_up) } : {};
-  const surveys = await withCloud(session, config, (cloud) =>
-    preflight({ cloud, clock }, waves, image === undefined ? null : { id: image }, { ...known, ...given }),
-  );
   const { region } = config;
+  const surveys = await withCloud(session, config, async (cloud) => {
+    if (image !== undefined && !(await cloud.findImage(image))) {
+      throw new Refused(
+        'invalid',
+        `there is no image '${image}' in ${region}`,
+        'Leave --image out to plan for one that is not built yet; `drover status` names the image of a release.',
+      );
+    }
+    return await preflight({ cloud, clock }, waves, image === undefined ? null : { id: image }, {
+      ...known,
+      ...given,
+    });
+  });
   const rehearsal = await rehearse(surveys, waves, {
     region,
     nowMs: clock.now(),

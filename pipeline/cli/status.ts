@@ -1,5 +1,5 @@
 /** `drover status`: where a release stands, read from its journal alone. */
-import { listReleases, locateRelease, readRelease } from '../journal/releases.ts';
+import { listReleases, locateRelease, readRelease, releasesDirectory } from '../journal/releases.ts';
 import { statusText } from '../report/summary.ts';
 import type { Session } from './session.ts';
 import { table } from './table.ts';
@@ -15,7 +15,9 @@ export async function status(session: Session, wanted: string, options: { all?: 
       reason: state?.reason ?? problem?.message ?? '',
     }));
     const rows = facts.map((fact) => [fact.id, fact.status, fact.opened, fact.reason]);
-    session.print(facts, table(['release', 'status', 'opened', 'reason'], rows));
+    const none = `there is no release in ${releasesDirectory(stateDirectory)}`;
+    const text = rows.length > 0 ? table(['release', 'status', 'opened', 'reason'], rows) : none;
+    session.print(facts, text);
     return;
   }
   const state = await readRelease(stateDirectory, await locateRelease(stateDirectory, wanted));

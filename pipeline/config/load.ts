@@ -120,6 +120,13 @@ function crossCheck(config: Config): Problem[] {
       problems.push({ path: ['rollout', 'groups', group], message: 'no wave of the fleet names this group' });
     }
   }
+  for (const [group, { desired, min = desired, max = 2 * desired }] of Object.entries(
+    config.simulator.groups,
+  )) {
+    if (min <= desired && desired <= max) continue;
+    const message = `desired ${desired} must lie between min ${min} and max ${max} (left out: desired, and twice that)`;
+    problems.push({ path: ['simulator', 'groups', group], message });
+  }
   if (config.cloud === 'aws' && config.image.builder === 'local') {
     problems.push({ path: ['image', 'builder'], message: 'cloud: aws needs builder: amazon-ebs' });
   }

@@ -2,7 +2,8 @@
  * Looks for every external tool, says what it is for and how to get it, and on Debian or Ubuntu as root
  * installs what is missing. It never installs anything unasked and never touches package sources.
  */
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { $ } from 'zx';
 import type { Config } from '../config/schema.ts';
@@ -115,6 +116,32 @@ export async function requireTools(builder: Config['image']['builder']): Promise
     `Missing: ${absent.map((tool) => `${tool.name} (${tool.purpose})`).join(', ')}.`,
     `Run \`npx drover doctor --install\` as root, or:\n  ${installCommands(absent).join('\n  ')}`,
   );
+}
+
+/**
+ * That a program of the user's can be started: named by its path, or found on PATH.
+ * @throws Refused('environment') naming the program and `setting`, which names it
+ */
+export function requireProgram(program: string, setting: string): void {
+  const isPath = program.includes('/');
+  const places = isPath
+    ? [program]
+    : (process.env.PATH ?? '').split(':').map((place) => join(place, program));
+  if (places.some(isExecutable)) return;
+  throw new Refused(
+    'environment',
+    `${program}, which ${setting} names, ${isPath ? 'cannot be run' : 'is not on the PATH'}`,
+    `Install it, or correct ${setting} in drover.yaml.`,
+  );
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function cannotInstall(): string | null {

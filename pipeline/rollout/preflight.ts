@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Cloud, GroupObservation, InstanceObservation } from '../cloud/cloud.ts';
+import type { TokenSource } from '../config/orchestrators.ts';
 import { Refused } from '../errors.ts';
 import { baselineOf, missingGroup, withoutTemplate } from './baseline.ts';
 import { requireHook } from './decision/handover.ts';
@@ -12,6 +13,7 @@ import { requireDelegable, underWay, waitOrCancel } from './decision/refresh-req
 import { surgeOf, unavailableOf } from './decision/view.ts';
 import { leastMs, type Pacing, pacingOf } from './pacing.ts';
 import { drainNotices, gateNotices } from './services/kubernetes/preflight.ts';
+import { tokenOf } from './services/token.ts';
 import type { GroupSpec, WaveSpec } from './spec.ts';
 import { holderOf } from './tags.ts';
 
@@ -85,7 +87,10 @@ export async function preflight(
       previous: { version: resolvedVersion, imageId: previousImage },
       pacing,
       leastMs: leastMs(pacing, replaced.length, surge + unavailable),
-      blockers: blockers(spec, { ...group, refresh: refreshes[group.name] ?? null }, surge),
+      blockers: [
+        ...blockers(spec, { ...group, refresh: refreshes[group.name] ?? null }, surge),
+        ...(await tokensMissing(spec)),
+      ],
       notices: [
         ...held(spec, group),
         ...doubts(spec, group, pacing),
@@ -96,6 +101,21 @@ export async function preflight(
     };
   });
   return await Promise.all(plans);
+}
+
+/** Gates and drains that would be turned away, because where we run there is no token for them. */
+async function tokensMissing({ gates, drain, handover }: GroupSpec): Promise<string[]> {
+  const steps = [
+    ...gates.map((gate) => ({ step: `gate ${gate.type}`, source: gate as TokenSource })),
+    ...[...drain, ...(handover ? [handover.until] : [])].map((step) => ({
+      step: `drain ${step.type}`,
+      source: step as TokenSource,
+    })),
+  ];
+  const tokens = await Promise.all(
+    steps.map(async ({ step, source }) => ({ step, token: await tokenOf(source) })),
+  );
+  return tokens.flatMap(({ step, token }) => ('missing' in token ? [`${step}: ${token.missing}`] : []));
 }
 
 /** What drains and gates of these instances would meet; of most kinds nothing is known beforehand. */

@@ -3,8 +3,10 @@ import { resolve as pathOf } from 'node:path';
 import { loadProfile } from '../../hardening/profile.ts';
 import { readBudget } from '../../scans/contents.ts';
 import { readPolicies } from '../../scans/request.ts';
+import { readKev } from '../../scans/vulnerabilities/kev.ts';
 import type { Config } from '../config/schema.ts';
-import { requireTools } from '../doctor/doctor.ts';
+import { requireProgram, requireTools } from '../doctor/doctor.ts';
+import { Refused, reasonOf } from '../errors.ts';
 import { planFleet } from '../fleet/waves.ts';
 import { preflight } from '../rollout/preflight.ts';
 import { type ReleaseContext, runStage } from './context.ts';
@@ -12,6 +14,7 @@ import { type ReleaseContext, runStage } from './context.ts';
 export const resolve = (context: ReleaseContext): Promise<void> =>
   runStage(context, 'resolve', async ({ config, root, cloud, clock, emergency, progress }) => {
     await readRules(root, config.image);
+    await readScanners(root, config.scan);
     await requireTools(config.image.builder);
     const waves = planFleet({ config, root, emergency });
     const plans = await preflight({ cloud, clock }, waves);
@@ -30,4 +33,21 @@ async function readRules(
   loadProfile(pathOf(root, hardening));
   await readPolicies(pathOf(root, policies));
   readBudget(pathOf(root, budget), role);
+}
+
+/** A scanner that cannot be started fails the scan: that, too, can be known before there is an image. */
+async function readScanners(root: string, { scanners, kev }: Config['scan']): Promise<void> {
+  for (const [index, { argv }] of scanners.entries()) requireProgram(argv[0]!, `scan.scanners.${index}.argv`);
+  if (kev === undefined) return;
+  const path = pathOf(root, kev);
+  try {
+    await readKev(path);
+  } catch (error) {
+    throw new Refused(
+      'invalid',
+      `${path}: ${reasonOf(error)}`,
+      "Put CISA's catalogue there, as downloaded, or leave scan.kev out of drover.yaml.",
+      { cause: error },
+    );
+  }
 }

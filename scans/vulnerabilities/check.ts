@@ -11,7 +11,7 @@ import type { Artifact } from '../../pipeline/image.ts';
 import type { MissingUpdate, UpdatesReport } from '../updates.ts';
 import { type CheckContext, type Finding, writeArtifact, writeJsonArtifact } from '../verdict.ts';
 import { keyOf, merge, type Severity, type Sighting, severityOf, type Vulnerability } from './finding.ts';
-import { parseKev } from './kev.ts';
+import { readKev } from './kev.ts';
 import { runScanner, type ScannerCommand } from './scanners.ts';
 
 export interface VulnerabilitiesReport {
@@ -39,7 +39,7 @@ export async function checkVulnerabilities(
   const { imageId, outputDir, clock, signal } = context;
   const at = timestamp(clock.now());
   const updates = await readUpdates(outputDir);
-  const kev = options.kevPath === null ? null : parseKev(await readFile(options.kevPath, 'utf8'));
+  const kev = options.kevPath === null ? null : await readKev(options.kevPath);
   const subject = { sbomPath: join(outputDir, 'sbom.cdx.json'), imageId };
   const answers = await Promise.all(options.scanners.map((scanner) => runScanner(scanner, subject, signal)));
   const findings = merge(

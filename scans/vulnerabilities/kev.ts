@@ -3,6 +3,7 @@
  * is; an unusable one is an error, because without it nobody can say that nothing is exploited.
  * https://www.cisa.gov/known-exploited-vulnerabilities-catalog
  */
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { parseDocument } from './report-shape.ts';
 
@@ -48,6 +49,9 @@ const shape = z.object({
     )
     .min(1),
 });
+
+/** @throws Error when the file cannot be read, or is no catalogue */
+export const readKev = async (path: string): Promise<KevCatalogue> => parseKev(await readFile(path, 'utf8'));
 
 /** @throws Error naming what is wrong: not JSON, not the catalogue's schema, or cut off */
 export function parseKev(text: string): KevCatalogue {

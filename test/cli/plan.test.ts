@@ -41,10 +41,13 @@ test('plan and rehearse fit a terminal of 100 columns, say all as JSON, and chan
   expect((await box.drover('status')).stderr).toContain('there is no release');
 });
 
-test('a fault or a duration that is none is refused with what there is', async ({ onTestFinished }) => {
+test('an image, a fault or a duration that is none is refused with what there is', async ({
+  onTestFinished,
+}) => {
   const box = sandbox();
   onTestFinished(box.remove);
   for (const [option, value, remedy] of [
+    ['--image', 'ami-0', 'Leave --image out'],
     ['--fault', 'bad-luck', 'spot-interruption'],
     ['--fault', '{"kind":', 'as JSON'],
     ['--boot', 'soon', '90s'],

@@ -51,6 +51,30 @@ test('a policy file that is not there is refused before an image is made', async
   expect(stderr).toContain('Next: Name a policy file with image.policies.');
 });
 
+test('a scanner that is not here, and a catalogue that is none, are refused before an image is made', async () => {
+  const scan = (setting: string) => `${configWith({ policies })}scan: { ${setting} }\n`;
+  for (const [config, code, message, remedy] of [
+    [
+      scan('scanners: [{ format: grype, argv: [no-such-grype] }]'),
+      3,
+      /no-such-grype.*scan\.scanners\.0\.argv.*PATH/,
+      'Install it',
+    ],
+    [scan('kev: drover.yaml'), 2, /drover\.yaml: .*KEV catalogue/, 'or leave scan.kev out'],
+  ] as const) {
+    const { exitCode, stderr } = await box(config).drover('run');
+    expect(exitCode, stderr).toBe(code);
+    expect(stderr).toMatch(message);
+    expect(stderr).toContain(remedy);
+  }
+});
+
+test('a bundle that is not there is refused by its path, and no release is looked for', async () => {
+  const { exitCode, stderr } = await box().drover('evidence', 'verify', '/nowhere');
+  expect(exitCode, stderr).toBe(2);
+  expect(stderr).toContain('there is no bundle at /nowhere');
+});
+
 test('a group the account does not have is refused by name, and no release changes anything', async () => {
   const made = box(quickConfig.replace('web-b: { desired: 2 }', ''));
   const planned = await made.drover('plan');

@@ -69,6 +69,11 @@ describe('a configuration that cannot be meant', () => {
       changed('  role: base', '  builder: amazon-ebs\n  amazon: { instance_type: t3.small }'),
       /image\.amazon\.instance_profile: missing \(.*AmazonSSMManagedInstanceCore/,
     ],
+    [
+      'a simulated group that Auto Scaling would not take',
+      changed('web-a: { desired: 3 }', 'web-a: { desired: 3, max: 2 }'),
+      /simulator\.groups\.web-a: desired 3 must lie between min 3 and max 2/,
+    ],
     ['a missing section', shipped.replace(/fleet:[\s\S]*?\nbake:/, 'bake:'), /fleet: missing/],
     ['broken YAML', 'fleet: [', /drover\.yaml:1:9: not valid YAML/],
     ['an empty file', '', /drover\.yaml:1:1: /],

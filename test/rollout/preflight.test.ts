@@ -151,6 +151,23 @@ test('times that do not fit each other are named: a drain may take longer than i
   ]);
 });
 
+test('a token that is not there where we run stands in the way', async () => {
+  const drain = [
+    {
+      type: 'http-hook' as const,
+      name: 'lb',
+      url: 'http://lb/',
+      token_env: 'DROVER_TEST_ABSENT',
+      timeoutMs: 1_000,
+      deadlineMs: 1_000,
+      on_deadline: 'fail' as const,
+    },
+  ];
+  const fleet = fleetOf({ web: { desired: 2 } }, { specs: { web: { drain } } });
+  const [plan] = await planOf(fleet);
+  expect(plan!.blockers).toEqual(['drain http-hook: the environment has no DROVER_TEST_ABSENT']);
+});
+
 test('instances that are unhealthy today are counted', async () => {
   const fleet = fleetOf({ web: { desired: 3 } });
   const [instance] = Object.values(fleet.world.instances);
