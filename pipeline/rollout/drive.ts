@@ -12,13 +12,13 @@ import { expectedInMs } from './decision/expect.ts';
 import { assertSafe } from './decision/invariants.ts';
 import { decideByStrategy, standDown, watchesRefresh } from './decision/refresh.ts';
 import { readAlarms } from './gates/alarms.ts';
+import { begin, type Ending, type Lane, laneOf, sustain, type Track, underWay } from './lane.ts';
 import { firstPace, nextPace, type Pace } from './pace.ts';
 import { interrupted, patientlyObserved, rest } from './patience.ts';
 import { createQuestions, type Questions } from './questions.ts';
-import { createReporter, type Reporter } from './reporter.ts';
 import { type Eyes, see } from './see.ts';
 import type { Http } from './services/http.ts';
-import type { Assignment, Decision, Memory, Snapshot } from './state.ts';
+import type { Decision, Snapshot } from './state.ts';
 
 export interface RolloutDeps {
   cloud: Cloud;
@@ -29,20 +29,6 @@ export interface RolloutDeps {
   signal: AbortSignal;
 }
 
-export interface Track {
-  assignment: Assignment;
-  memory: Memory;
-  progress: Progress;
-}
-
-export interface Ending {
-  group: string;
-  status: 'finished' | 'failed';
-  reason: string;
-  /** The last observation; null when the group has disappeared. */
-  after: GroupObservation | null;
-}
-
 /**
  * How often an instance refresh that somebody else begins is looked for: it takes a call per group, and replaces its
  * first instance about as fast as one boots.
@@ -50,18 +36,6 @@ export interface Ending {
 const foreignLookMs = 60_000;
 
 const groupOf = ({ assignment }: Track): string => assignment.spec.group;
-
-interface Lane extends Track {
-  reporter: Reporter;
-  /** The last observation. */
-  seen: GroupObservation | null;
-  decision: Decision | null;
-  ending: Ending | null;
-  /** Its calls under way; null when there are none. */
-  acting: Promise<void> | null;
-  /** What they threw, in place of an outcome: a bug, or a stop that cut them short. */
-  failure: { error: unknown } | null;
-}
 
 /**
  * Runs until every group is finished or failed. With `together`, one failure ends all: the others are left as they
@@ -74,24 +48,14 @@ export async function drive(
   options: { soakMs: number; together: boolean; onEnding?: (ending: Ending) => Promise<void> },
 ): Promise<Ending[]> {
   const { signal, journal } = deps;
-  const lanes = tracks.map(
-    (track): Lane => ({
-      ...track,
-      reporter: createReporter(journal, track.assignment, track.progress),
-      seen: null,
-      decision: null,
-      ending: null,
-      acting: null,
-      failure: null,
-    }),
-  );
+  const lanes = tracks.map((track) => laneOf(journal, track));
   const questions = createQuestions(signal);
   try {
     const endings = await looped({ ...deps, questions }, lanes, options);
     await actsEnded(deps, lanes);
     return endings;
   } catch (error) {
-    await Promise.all(lanes.map(({ acting }) => acting));
+    await underWay(lanes);
     // After a lost lease the groups may be somebody else's already, and so may what goes on there.
     const isLost = signal.reason instanceof Stuck;
     const isStopped = error instanceof Interrupted || error instanceof Stuck;
@@ -110,7 +74,7 @@ function throwFailure({ journal, signal }: RolloutDeps, lanes: readonly Lane[]):
 }
 
 async function actsEnded(deps: RolloutDeps, lanes: readonly Lane[]): Promise<void> {
-  await Promise.all(lanes.map(({ acting }) => acting));
+  await underWay(lanes);
   throwFailure(deps, lanes);
 }
 
@@ -147,10 +111,12 @@ async function looped(
     const refreshing = open.filter(
       ({ assignment, memory, seen }) => isForeignLook || watchesRefresh(assignment, memory, seen?.refresh),
     );
-    const groups = await patientlyObserved(deps, open.map(groupOf), {
+    const hooked = lanes.filter((lane) => lane.acting && lane.assignment.spec.handover);
+    const groups = await patientlyObserved(deps, [...open, ...hooked].map(groupOf), {
       since: startedAt,
       refreshing: refreshing.map(groupOf),
     });
+    for (const lane of hooked) sustain(deps, lane, groups);
 
     const isSoaked = soakEndsAt !== null && clock.now() >= soakEndsAt;
     const { isBusy, expectedMs } = await tick(deps, lanes, open, groups, {
@@ -198,22 +164,13 @@ async function tick(
   if (together && open.some(({ ending }) => ending?.status === 'failed')) {
     return { isBusy: true, expectedMs: 0 };
   }
-  for (const turn of decided) if (turn.decision.actions.length > 0) turn.lane.acting = acted(deps, turn);
+  for (const { lane, snapshot, decision } of decided) begin(deps, lane, snapshot.group, decision.actions);
   return {
     isBusy: decided.some(({ isBusy }) => isBusy),
     expectedMs: Math.min(
       ...decided.map(({ lane, snapshot }) => expectedInMs(lane.assignment, snapshot, lane.memory)),
     ),
   };
-}
-
-async function acted(deps: RolloutDeps, { lane, snapshot, decision }: Turn): Promise<void> {
-  try {
-    lane.memory = await act(deps, lane.assignment, snapshot.group, lane.memory, decision.actions);
-  } catch (error) {
-    lane.failure = { error };
-  }
-  lane.acting = null;
 }
 
 interface Turn {

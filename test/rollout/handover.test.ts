@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { runWave } from '../../pipeline/rollout/engine.ts';
 import type { Http } from '../../pipeline/rollout/services/http.ts';
-import type { Answer } from '../../pipeline/rollout/state.ts';
+import type { Answer, Memory } from '../../pipeline/rollout/state.ts';
 import { putHook } from '../../pipeline/simulator/model/hooks.ts';
 import {
   type Fleet,
@@ -14,7 +14,7 @@ import {
   rolledBack,
   waveOf,
 } from './fleet.ts';
-import { actionsOf, assignment, decideOn, group, instance, target } from './group.ts';
+import { actionsOf, assignment, decideOn, group, instance, previous, target } from './group.ts';
 
 describe('one decision', () => {
   const waiting = instance('i-old1', { lifecycle: 'Terminating:Wait' });
@@ -28,8 +28,12 @@ describe('one decision', () => {
   const says = (status: Answer['status']) => ({
     'i-old1': { status, source: 'jobs', reason: 'three left' },
   });
-  const at = (now: number, status: Answer['status'], memory = known(0), policy?: 'skip' | 'force') =>
-    decideOn(assignment({ handover: handover(policy) }), seen, { now, handovers: says(status), memory });
+  const at = (
+    now: number,
+    status: Answer['status'],
+    memory: Partial<Memory> = known(0),
+    policy?: 'skip' | 'force',
+  ) => decideOn(assignment({ handover: handover(policy) }), seen, { now, handovers: says(status), memory });
 
   test('the hook hears of it at once, and again in good time before it would time out', () => {
     expect(actionsOf(at(1_000, 'waiting', known(null)), 'heartbeat')).toMatchObject([
@@ -72,6 +76,26 @@ describe('one decision', () => {
       }
     },
   );
+
+  test('the hook hears before anything that may be refused, because what comes after a refusal is not done', () => {
+    const { actions } = decideOn(
+      assignment({ handover: handover() }),
+      group([...previous(2), waiting], {
+        desired: 2,
+        hooks: { launching: [], terminating: ['drover'], heartbeatMs: { drover: 90_000 } },
+      }),
+      { handovers: says('waiting'), memory: known(null) },
+    );
+    expect(actions.map(({ type }) => type)).toEqual(['heartbeat', 'tag', 'update']);
+  });
+
+  test('the hook hears, and is completed, while it is not known whether another call was carried out', () => {
+    const change = { desired: 3 };
+    const action = { type: 'update' as const, change, wanted: 2, maxFrom: null, why: 'surge' };
+    const uncertain = [{ key: 'web/1-update', action, sinceMs: 0, unseen: 0 }];
+    expect(at(30_000, 'waiting', { ...known(0), uncertain }).actions).toMatchObject([{ type: 'heartbeat' }]);
+    expect(at(30_000, 'passed', { ...known(0), uncertain }).actions).toMatchObject([{ type: 'complete' }]);
+  });
 
   test('without a handover the hook is somebody else’s', () => {
     expect(decideOn(assignment(), seen)).toMatchObject({ status: 'replaced', actions: [] });

@@ -4,7 +4,8 @@ import { Interrupted } from '../../pipeline/errors.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
 import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
 import type { Http } from '../../pipeline/rollout/services/http.ts';
-import { type Fleet, fleetOf, newImage, recordsOf, waveOf } from './fleet.ts';
+import { putHook } from '../../pipeline/simulator/model/hooks.ts';
+import { type Fleet, fleetOf, handover, newImage, recordsOf, rolledBack, waveOf } from './fleet.ts';
 
 const hangsForMs = 3_600_000;
 const drain = [
@@ -73,4 +74,51 @@ test('what a hanging call throws in the end is not lost', async () => {
   };
   const request = { groups: Object.values(fleet.specs), reason: 'by hand', actor: 'test' };
   await expect(rollbackGroups({ ...fleet.deps, http }, request)).rejects.toThrow('a bug');
+});
+
+test('a drain that hangs while it is undone does not keep heartbeats from the hook of its own group', async () => {
+  const fleet = fleetOf({ web: { desired: 3 } }, { specs: { web: { drain, handover: handover() } } });
+  const { clock, simulator, world } = fleet;
+  const heartbeatMs = 60_000;
+  putHook(world.groups.web!, {
+    name: 'drover',
+    transition: 'terminating',
+    heartbeatMs,
+    defaultResult: 'CONTINUE',
+  });
+  const image = await newImage(fleet);
+  const isWaiting = (id: string): boolean => world.groups.web!.members[id]?.lifecycle === 'Terminating:Wait';
+  const undoTakesMs = 5 * heartbeatMs;
+  const stop = new AbortController();
+  let undoneAt: number | null = null;
+  /** Every instance that waits, by whether it still did when nothing was to be waited for any more. */
+  const hasWaited: Record<string, boolean> = {};
+  const http: Http = async ({ body }) => {
+    simulator.advance();
+    const { request, instance } = JSON.parse(body!);
+    if (request === 'abort') {
+      await clock.sleep(undoTakesMs);
+      undoneAt = clock.now();
+      return { status: 200, body: '' };
+    }
+    if (isWaiting(instance.id)) {
+      if (undoneAt === null) return { status: 202, body: '' };
+      hasWaited[instance.id] = true;
+      return { status: 200, body: '' };
+    }
+    // The first victim is drained at once; the second is not, once the first waits behind the hook.
+    const isFirstGone = Object.keys(world.groups.web!.members).some(isWaiting);
+    if (isFirstGone) setImmediate(() => stop.abort(new Error('SIGINT')));
+    return { status: isFirstGone ? 202 : 200, body: '' };
+  };
+  const deps = { ...fleet.deps, http };
+  await expect(runWave({ ...deps, signal: stop.signal }, waveOf(fleet), image)).rejects.toBeInstanceOf(
+    Interrupted,
+  );
+  const waiting = Object.keys(world.groups.web!.members).filter(isWaiting);
+  expect(waiting).toHaveLength(1);
+  await rolledBack({ ...fleet, deps });
+  expect(undoneAt).not.toBeNull();
+  expect(hasWaited).toMatchObject({ [waiting[0]!]: true });
+  expect(fleet.violations).toEqual([]);
 });

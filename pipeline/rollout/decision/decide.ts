@@ -30,32 +30,35 @@ export function decide(assignment: Assignment, snapshot: Snapshot, previous: Mem
   const before = look(assignment, snapshot, perceived);
   const failure = failureOf(assignment, snapshot, perceived, before);
   if (failure) return failed(assignment, perceived, before, failure);
-  const doubt = doubtOf(perceived);
+  const { handovers, actions: handing, failure: unhanded } = handOver(assignment, snapshot, perceived);
+  const answered = { ...perceived, handovers };
+  const doubt = doubtOf(answered);
   if (doubt) {
+    // A hook waits for no doubt of ours: unheard, it would let an instance go whose work has not ended.
     const sizes = sizesOf(assignment, before);
-    return { actions: [], memory: perceived, status: 'rolling', reasons: [doubt], sizes };
+    return { actions: handing, memory: answered, status: 'rolling', reasons: [doubt], sizes };
   }
 
-  const { going, released, gatheringSince } = choose(assignment, snapshot, perceived, before);
+  const { going, released, gatheringSince } = choose(assignment, snapshot, answered, before);
   const drainage = advance(assignment.spec, snapshot, going);
   // Released victims stay remembered until their work has been given back: applied() forgets them then.
-  const advanced = { ...perceived, drains: { ...drainage.drains, ...released }, gatheringSince };
+  const advanced = { ...answered, drains: { ...drainage.drains, ...released }, gatheringSince };
   if (drainage.failure) return failed(assignment, advanced, before, drainage.failure);
 
   const view = look(assignment, snapshot, advanced);
   const { moves, uneven } = unevenness(snapshot, advanced, view);
-  const { handovers, actions: handing, failure: unhanded } = handOver(assignment, snapshot, advanced);
-  if (unhanded) return failed(assignment, { ...advanced, handovers }, before, unhanded);
+  if (unhanded) return failed(assignment, advanced, before, unhanded);
   const canary = { ...advanced.canary, provenSince: provenSince(advanced, view, snapshot.now) };
-  const memory = { ...advanced, handovers, canary, uneven };
+  const memory = { ...advanced, canary, uneven };
   const change = changeFor(assignment, snapshot, memory, view, moves);
   const raised = change.desired ?? view.desired;
   const actions = [
+    // First, because what comes after a call that is refused is not done.
+    ...handing,
     ...setUp(assignment, snapshot, memory, view, change),
     ...abandon(released, 'it need not be replaced any more'),
     ...drainage.start,
     ...terminations(assignment, snapshot, view, drainage.ready, raised),
-    ...handing,
     ...widen(assignment, memory, view, snapshot.now),
     ...(raised === view.desired ? giveBack(snapshot, memory, view) : []),
   ];

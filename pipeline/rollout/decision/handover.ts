@@ -23,7 +23,11 @@ export interface Handovers {
   failure: string | null;
 }
 
-export function handOver({ spec }: Assignment, snapshot: Snapshot, memory: Memory): Handovers {
+export function handOver(
+  { spec }: Assignment,
+  snapshot: Pick<Snapshot, 'group' | 'now' | 'handovers'>,
+  memory: Pick<Memory, 'handovers'>,
+): Handovers {
   const { group, now } = snapshot;
   const result: Handovers = { handovers: {}, actions: [], failure: null };
   if (!spec.handover) return result;
