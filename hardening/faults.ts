@@ -4,6 +4,7 @@
  * them all at once, with file, line and column.
  */
 import { parseYaml } from '../pipeline/config/load.ts';
+import { Refused } from '../pipeline/errors.ts';
 import type { Benchmark } from './benchmark.ts';
 import { catalogueSchema, type RowFault } from './catalogue.ts';
 import { type Departures, overlaySchema, type Profile, profileSchema } from './profile.ts';
@@ -103,3 +104,17 @@ const noProfile = (profile: Profile, content: Benchmark) =>
   `${stream(profile)} has no profile '${profile.profile}' (there is ${[...content.profiles.keys()].join(', ')})`;
 
 const stream = (profile: Profile) => profile.content.data_stream;
+
+/**
+ * That the content has a profile which was asked for elsewhere than in the profile file.
+ * @param where what asked for it, as a person finds it
+ * @throws Refused('invalid') naming `where` and the profiles there are
+ */
+export function requireProfile({ profiles }: Benchmark, name: string, where: string): void {
+  if (profiles.has(name)) return;
+  throw new Refused(
+    'invalid',
+    `${where}: the content has no profile '${name}'`,
+    `Name one of ${[...profiles.keys()].join(', ')}; or none, for that of the file.`,
+  );
+}

@@ -38,11 +38,20 @@ export async function evidenceVerify(
       'Name the directory that `drover evidence export` has written, or a release.',
     );
   }
-  const directory = existsSync(wanted)
-    ? resolve(wanted)
-    : bundleDirectory(stateDirectory, await locateRelease(stateDirectory, wanted));
+  const directory = existsSync(wanted) ? resolve(wanted) : await ownBundle(stateDirectory, wanted);
   const verified = await verifyEvidence({ directory, ...trusted(options.key) });
   session.print(verified, verified.summary.join('\n'));
+}
+
+async function ownBundle(stateDirectory: string, wanted: string): Promise<string> {
+  const release = await locateRelease(stateDirectory, wanted);
+  const directory = bundleDirectory(stateDirectory, release);
+  if (existsSync(directory)) return directory;
+  throw new Refused(
+    'invalid',
+    `no evidence of release ${release} has been exported to ${directory}`,
+    `Export it with \`drover evidence export ${release}\`, or name the directory it was exported to.`,
+  );
 }
 
 function trusted(file: string | undefined): { trustedKey?: string } {

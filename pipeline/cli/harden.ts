@@ -1,8 +1,10 @@
 /** `drover harden diff`: what two hardening profiles, or two versions of the content, ask differently. Reads only. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { readBenchmark } from '../../hardening/benchmark.ts';
 import { ensureContent } from '../../hardening/content.ts';
 import { type Changed, diffMeanings } from '../../hardening/diff.ts';
+import { requireProfile } from '../../hardening/faults.ts';
 import { loadProfile } from '../../hardening/profile.ts';
 import { type Meaning, meaningOf } from '../../hardening/tailoring.ts';
 import { Refused } from '../errors.ts';
@@ -43,6 +45,13 @@ async function meaningAt(
       'Write FILE, FILE@CONTENT-VERSION or FILE#PROFILE.',
     );
   }
+  if (!existsSync(file)) {
+    throw new Refused(
+      'invalid',
+      `there is no profile file '${file}'`,
+      'Name two files like hardening/cis-level1-server.yaml, with @CONTENT-VERSION or #PROFILE behind them.',
+    );
+  }
   const read = loadProfile(file);
   const profile = name === undefined ? read : { ...read, profile: name };
   const content = await ensureContent({
@@ -52,7 +61,9 @@ async function meaningAt(
     signal,
     ...(version !== undefined && { version }),
   });
-  return meaningOf(profile, readBenchmark(await readFile(content.file, 'utf8')), { role, now: clock.now() });
+  const benchmark = readBenchmark(await readFile(content.file, 'utf8'));
+  if (name !== undefined) requireProfile(benchmark, name, given);
+  return meaningOf(profile, benchmark, { role, now: clock.now() });
 }
 
 const section = (title: string, lines: readonly string[]): string[] =>

@@ -6,6 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { readBenchmark } from '../../hardening/benchmark.ts';
 import { type Content, ensureContent } from '../../hardening/content.ts';
+import { requireProfile } from '../../hardening/faults.ts';
 import { loadProfile } from '../../hardening/profile.ts';
 import { meaningOf, type Tailoring, unmadePartitions } from '../../hardening/tailoring.ts';
 import { Refused, reasonOf } from '../errors.ts';
@@ -42,7 +43,9 @@ export async function compileHardening(context: ReleaseContext): Promise<Hardeni
     signal,
   });
   const dataStream = await readFile(content.file, 'utf8');
-  const meaning = meaningOf(profile, readBenchmark(dataStream), { role, now: clock.now() });
+  const benchmark = readBenchmark(dataStream);
+  if (config.image.profile) requireProfile(benchmark, config.image.profile, 'image.profile of drover.yaml');
+  const meaning = meaningOf(profile, benchmark, { role, now: clock.now() });
   for (const rule of unmadePartitions(meaning))
     progress.note(`${rule} will fail: nothing in ${profile.file} makes that partition, and no fix can`);
   const { xml, ...rest } = meaning.tailoring;

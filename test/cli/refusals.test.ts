@@ -73,6 +73,11 @@ test('a bundle that is not there is refused by its path, and no release is looke
   const { exitCode, stderr } = await box().drover('evidence', 'verify', '/nowhere');
   expect(exitCode, stderr).toBe(2);
   expect(stderr).toContain('there is no bundle at /nowhere');
+  const made = box();
+  const release = await scannedRelease(made);
+  const unexported = await made.drover('evidence', 'verify');
+  expect(unexported.exitCode, unexported.stderr).toBe(2);
+  expect(unexported.stderr).toContain(`Next: Export it with \`drover evidence export ${release}\``);
 });
 
 test('a group the account does not have is refused by name, and no release changes anything', async () => {
