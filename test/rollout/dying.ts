@@ -9,14 +9,8 @@ export type When = DeathPoint;
 /** `died` says whether it came to it. */
 export const dyingDeps = (fleet: Fleet, when: When, nth: number) => mortal(fleet.deps, when, nth);
 
-/** A process that died leaves the account to itself for a while before somebody resumes. */
-export const deadForMs = 20_000;
-
-/**
- * Repeats `scenario` with death at 1, 2, 3, …, or at every so manieth point, until it is survived.
- * @returns how many deaths there were
- */
-export async function atEveryPoint(scenario: (nth: number) => Promise<boolean>, every = 1): Promise<number> {
-  for (let nth = 1; nth < 500; nth += every) if (!(await scenario(nth))) return (nth - 1) / every;
+/** Repeats `scenario` with death at 1, 2, 3, …, until it is survived. @returns how many deaths there were */
+export async function atEveryPoint(scenario: (nth: number) => Promise<boolean>): Promise<number> {
+  for (let nth = 1; nth < 500; nth += 1) if (!(await scenario(nth))) return nth - 1;
   throw new Error('the scenario never ends without dying');
 }

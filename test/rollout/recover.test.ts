@@ -10,8 +10,9 @@ import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
 import { servingIn } from '../../pipeline/simulator/capacity.ts';
 import { injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { setDesired, updateGroup } from '../../pipeline/simulator/model/groups.ts';
-import { atEveryPoint, deadForMs, dyingDeps, Killed, type When } from './dying.ts';
+import { atEveryPoint, dyingDeps, Killed, type When } from './dying.ts';
 import { type Fleet, fleetOf, newImage, waveOf } from './fleet.ts';
+import { deadForMs } from './remains.ts';
 
 const request = { reason: 'the disk is gone', actor: 'test' };
 const drain = [{ type: 'target-group', deadlineMs: 300_000, on_deadline: 'fail' }] as const;
