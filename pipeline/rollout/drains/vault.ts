@@ -1,7 +1,9 @@
 /**
  * Hands Vault's active role to another node before the instance goes: it is told to step down, and only where it is
- * active and an unsealed standby of its group can take over (Vault HTTP API, /sys/health and /sys/step-down). Done when
- * it is a standby and another node is active. There is nothing to undo: whoever is active may be.
+ * active and an unsealed standby of its group can take over (Vault HTTP API, /sys/health and /sys/step-down). With Raft
+ * storage that also takes a vote, which a server has some time after it has joined: one told to step down before that
+ * leaves everybody without an active node, and then takes its role back. Done when it is a standby and another node is
+ * active. There is nothing to undo: whoever is active may be.
  */
 import { z } from 'zod';
 import type { InstanceObservation } from '../../cloud/cloud.ts';
@@ -14,7 +16,17 @@ import type { AskedDrain, DrainContext } from './drains.ts';
 
 const source = 'vault';
 
-const leaderSchema = z.object({ ha_enabled: z.boolean(), is_self: z.boolean(), leader_address: z.string() });
+/** "Read leader status"; the index is there with Raft storage only. */
+const leaderSchema = z.object({
+  ha_enabled: z.boolean(),
+  is_self: z.boolean(),
+  leader_address: z.string(),
+  raft_committed_index: z.number().nullish(),
+});
+/** "Get cluster state" of /sys/storage/raft/autopilot; the leader's own status is 'leader'. */
+const raftSchema = z.object({
+  data: z.object({ servers: z.record(z.string(), z.object({ status: z.string(), healthy: z.boolean() })) }),
+});
 
 /** /sys/health tells by its status: 473 is a standby that serves reads (Vault Enterprise). */
 const active = 200;
@@ -44,6 +56,15 @@ export const vault = (spec: Extract<DrainSpec, { type: 'vault' }>): AskedDrain =
     return null;
   }
 
+  /** Whether another server could be elected; other storage than Raft elects nobody. */
+  async function hasVoter(context: DrainContext, at: string): Promise<boolean> {
+    const leader = expected(await ask(context, 'GET', `${at}/v1/sys/leader`), leaderSchema);
+    if (!leader.raft_committed_index) return true;
+    const answer = await ask(context, 'GET', `${at}/v1/sys/storage/raft/autopilot/state`);
+    const { data } = expected(answer, raftSchema);
+    return Object.values(data.servers).some(({ status, healthy }) => status === 'voter' && healthy);
+  }
+
   async function steppedDown(
     context: DrainContext,
     instance: InstanceObservation,
@@ -56,6 +77,9 @@ export const vault = (spec: Extract<DrainSpec, { type: 'vault' }>): AskedDrain =
         source,
         reason: 'is active, and no other instance of the group is an unsealed standby',
       };
+    }
+    if (!(await hasVoter(context, at))) {
+      return { status: 'waiting', source, reason: 'is active, and no other server is a healthy voter yet' };
     }
     expected(await ask(context, 'POST', `${at}/v1/sys/step-down`), z.unknown());
     return { status: 'waiting', source, reason: 'was active and has been told to step down' };

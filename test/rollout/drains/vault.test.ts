@@ -46,6 +46,33 @@ test('the active node steps down when another can take over', async () => {
   expect(script.routes()).toContain(`POST ${mine}/step-down`);
 });
 
+/** Of Vault 1.14.1, shortened: the servers of its cluster as its autopilot sees them. */
+const raft = (status: string, healthy = true) => ({
+  data: {
+    servers: {
+      'vault-1': { address: '10.0.0.1:8201', node_status: 'alive', healthy: true, status: 'leader' },
+      'vault-2': { address: '10.0.0.2:8201', node_status: 'alive', healthy, status },
+    },
+  },
+});
+
+test.each([
+  { what: 'has no vote yet', state: raft('non-voter') },
+  { what: 'is not healthy', state: raft('voter', false) },
+])('with Raft storage the active node keeps its role while the other $what', async ({ state }) => {
+  const { script, poll } = drain();
+  script.answer(`GET ${mine}/health`, 200);
+  script.answer(`GET ${mine}/leader`, 200, { ...leader, is_self: true, raft_committed_index: 41 });
+  script.answer(`GET ${other}/health`, 429);
+  script.answer(`GET ${mine}/storage/raft/autopilot/state`, 200, state);
+  expect(await poll()).toMatchObject({
+    status: 'waiting',
+    reason: 'is active, and no other server is a healthy voter yet',
+  });
+  script.answer(`GET ${mine}/storage/raft/autopilot/state`, 200, raft('voter'));
+  expect(await poll()).toMatchObject({ reason: 'was active and has been told to step down' });
+});
+
 test.each([503, 501, null])(
   'the active node keeps its role while the only other answers %s',
   async (status) => {
