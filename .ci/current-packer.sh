@@ -4,16 +4,13 @@
 # Binaries are kept in the cache; the first run takes several minutes.
 set -eu
 
+here=$(cd "$(dirname "$0")/.." && pwd)
+. "$here/.ci/go-module.sh"
 packer=v1.15.0
 amazon=v1.8.0
 qemu=v1.1.4
 
-if ! command -v go >/dev/null; then
-  echo "current Packer: NOT CHECKED, there is no Go on this machine to build it with"
-  exit 0
-fi
-
-here=$(cd "$(dirname "$0")/.." && pwd)
+go_missing 'current Packer' && exit 0
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/drover/current-packer
 mkdir -p "$cache"
 work=$(mktemp -d)
@@ -21,19 +18,13 @@ trap 'rm -rf "$work"' EXIT
 export CHECKPOINT_DISABLE=1 PACKER_PLUGIN_PATH="$work/plugins" PACKER_CONFIG_DIR="$work/config"
 mkdir "$work/config"
 
-# build NAME VERSION MODULE: $cache/NAME-VERSION, or 1 if the module proxy does not serve it.
+# build NAME VERSION MODULE: $cache/NAME-VERSION, or false if the module proxy does not serve it.
 build() {
   binary=$cache/$1-$2
   [ ! -x "$binary" ] || return 0
+  source_of "$3@$2" "$work/source" || return 1
   echo "current Packer: building $3 $2"
-  (mkdir -p "$work/download" && cd "$work/download" && { [ -f go.mod ] || go mod init download; } &&
-    go mod download "$3@$2") >"$work/log" 2>&1 || return 1
-  # Out of the module cache, because `go install` refuses modules that replace a dependency.
-  cp -r "$(go env GOMODCACHE)/$3@$2" "$work/source"
-  chmod -R u+w "$work/source"
-  (cd "$work/source" && go build -o "$binary.part" .) >"$work/log" 2>&1 || { tail -n 20 "$work/log"; exit 1; }
-  mv "$binary.part" "$binary"
-  rm -rf "$work/source"
+  built "$work/source" "$binary" .
 }
 
 # validate SOURCE [PLUGIN [FOLDER]]: the template as packer/packer.ts assembles it.
@@ -60,7 +51,7 @@ validate() {
 }
 
 build packer "$packer" github.com/hashicorp/packer || {
-  echo "current Packer: NOT CHECKED, the Go module proxy does not serve Packer $packer"
+  not_served 'current Packer' "github.com/hashicorp/packer@$packer"
   exit 0
 }
 : >"$work/disk.raw"
@@ -73,7 +64,7 @@ check() {
     "$cache/packer-$packer" plugins install --path "$cache/packer-plugin-$2-$3" "github.com/hashicorp/$2" >/dev/null
     validate "$1" "packer-plugin-$2 $3" "${4:-template}"
   else
-    echo "current Packer: $1 NOT CHECKED, the Go module proxy does not serve packer-plugin-$2 $3"
+    not_served "current Packer: $1" "$module@$3"
   fi
 }
 

@@ -15,7 +15,7 @@ const program = {
   name: 'nomad',
   command: process.env.DROVER_NOMAD ?? 'nomad',
   probe: ['version'],
-  remedy: '.ci/orchestrators.sh DIRECTORY builds it from Go modules: name the binary in DROVER_NOMAD.',
+  remedy: '.ci/orchestrators.sh builds it from Go modules; name another in DROVER_NOMAD.',
 };
 const seconds = { withinMs: 60_000, everyMs: 300 };
 const long = 'exec sleep 600';

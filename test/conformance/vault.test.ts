@@ -16,7 +16,7 @@ const program = {
   name: 'vault',
   command: process.env.DROVER_VAULT ?? 'vault',
   probe: ['version'],
-  remedy: '.ci/orchestrators.sh DIRECTORY builds it from Go modules: name the binary in DROVER_VAULT.',
+  remedy: '.ci/orchestrators.sh builds it from Go modules; name another in DROVER_VAULT.',
 };
 
 describe('vault', () => {
