@@ -8,11 +8,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { ImageRecord } from '../../pipeline/image.ts';
 import { parseDpkgStatus } from '../../scans/dpkg.ts';
 import { parseRpmList } from '../../scans/rpm.ts';
 import { renderSbom } from '../../scans/sbom.ts';
 import { parseTrivy } from '../../scans/vulnerabilities/trivy.ts';
+import { imageRecord } from '../image-record.ts';
 import { available } from './optional.ts';
 
 const trivy = {
@@ -42,26 +42,6 @@ const status = installed
     ].join('\n'),
   )
   .join('\n');
-
-const image: ImageRecord = {
-  schema: 'drover/image@1',
-  id: 'img-1',
-  name: 'base',
-  distribution: 'debian-12',
-  role: 'base',
-  architecture: 'x86_64',
-  release: 'r-1',
-  builtAt: '2026-01-01T00:00:00.000Z',
-  builder: 'chroot',
-  disk: { name: 'disk', path: 'image/disk.qcow2', sha256: 'a'.repeat(64), bytes: 1, format: 'qcow2' },
-  lineage: {
-    base: { id: '', description: '', inputs: {} },
-    provisioners: '',
-    hardening: { content: { package: '', version: '', file: '', sha256: '' }, profile: '', tailoring: '' },
-    tools: {},
-    source: { commit: null, dirty: false },
-  },
-};
 
 const debian = {
   osRelease: { ID: 'debian', VERSION_ID: '12' },
@@ -93,7 +73,7 @@ describe.runIf(available(trivy))('Trivy reads the bill of materials', () => {
     fixes: [string, string][],
   ): Promise<string> {
     const [sbom, list] = ['sbom.json', 'advisories.json'].map((name) => join(directory, name));
-    writeFileSync(sbom!, await renderSbom({ image, osRelease, digests: {}, ...inventory }));
+    writeFileSync(sbom!, await renderSbom({ image: imageRecord(), osRelease, digests: {}, ...inventory }));
     const advisories = fixes.map(([name, fixed], index) => ({
       ...{ bucket, source, package: name, fixed },
       ...{ id: `CVE-2026-${1000 + index}`, severity: 'HIGH' },
