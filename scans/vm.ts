@@ -42,6 +42,8 @@ export interface CommandResult {
 export interface Vm {
   /** From power on to the first answered SSH command, milliseconds. */
   readonly sshAfterMs: number;
+  /** Of 127.0.0.1, where its SSH answers to those that bring their own client. */
+  readonly sshPort: number;
   /**
    * Runs a shell command as the seed's user and gives its result, whatever its exit code.
    * @throws Error when SSH itself fails or the command outlives `deadlineMs` (default 5 minutes)
@@ -99,7 +101,7 @@ async function withBoot<T>(options: VmOptions, work: (vm: Vm) => Promise<T>): Pr
   const answered = waitForSsh({ ...options, signal }, ssh, poweredOn);
   try {
     await Promise.race([answered, ended]);
-    return await work({ run: ssh.run, read: ssh.read, sshAfterMs: clock.now() - poweredOn });
+    return await work({ run: ssh.run, read: ssh.read, sshAfterMs: clock.now() - poweredOn, sshPort: port });
   } finally {
     await ssh.disconnect();
     stopping.abort(new Error('the VM was stopped'));

@@ -124,3 +124,23 @@ export async function takesTime(vm: Vm): Promise<void> {
   const ahead = Number(await said(vm, 'date +%s%3N')) - clock.now();
   expect(Math.abs(ahead - aheadMs), `the machine's clock is ${ahead} ms ahead`).toBeLessThan(aheadMs / 2);
 }
+
+/** What the role `kubernetes-node` is for: ports of the kubelet and of services, traffic between pods, their file systems. */
+export async function carriesPods(vm: Vm): Promise<void> {
+  const input = await said(vm, 'sudo nft list chain inet filter input');
+  for (const port of ['tcp dport 10250', 'tcp dport 10256', 'tcp dport 30000-32767', 'udp dport 30000-32767'])
+    expect(input).toContain(`${port} accept`);
+  expect(await said(vm, 'sudo nft list chain inet filter forward')).toContain('accept');
+  const routing = [
+    'net.ipv4.ip_forward',
+    'net.ipv6.conf.all.forwarding',
+    'net.bridge.bridge-nf-call-iptables',
+  ];
+  expect(await said(vm, `sudo sysctl --values ${routing.join(' ')}`)).toBe('1\n1\n1');
+  const modules = await said(vm, 'cut -d " " -f 1 /proc/modules');
+  expect(modules.split('\n')).toEqual(expect.arrayContaining(['br_netfilter', 'overlay']));
+  const layers = 'd=$(mktemp -d -p /var/lib) && mkdir $d/upper $d/work && cd $d';
+  const overlay = `mount -t overlay overlay -o lowerdir=/etc,upperdir=$d/upper,workdir=$d/work /mnt`;
+  const written = `${layers} && ${overlay} && echo over >/mnt/passwd; cat upper/passwd; umount /mnt; rm -r $d`;
+  expect(await said(vm, `sudo sh -c ${quote(written)}`)).toBe('over');
+}
