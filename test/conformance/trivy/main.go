@@ -1,5 +1,5 @@
-// `trivy sbom --list-all-pkgs --format json --offline-scan` without the rest of Trivy, which takes a quarter of an
-// hour to build: Trivy's own decoder, its own matching of advisories with packages, its own report, and a database in
+// `trivy sbom --list-all-pkgs --format json --offline-scan` without the rest of Trivy, which takes far longer to build
+// and is not needed here: Trivy's own decoder, its own matching of advisories with packages, its own report, and a database in
 // its own format of the few advisories that are given. Built by .ci/trivy.sh inside of Trivy's source.
 //
 //	usage: trivy-sbom ADVISORIES SBOM [DIRECTORY]
