@@ -242,7 +242,8 @@ export interface Cloud {
    * `decrementDesired` the group does not replace them. A repeat for an instance already terminating or gone is
    * not an error.
    * @returns those this call has ended, by which desired was decremented where that was asked for: without those
-   *   that were gone already, and without the rest when a refusal came after some had been ended
+   *   that were gone or, before a decrement, on their way already, and without the rest when a refusal came after some
+   *   had been ended
    * @throws CloudError when none was ended, or when it is unknown whether more were
    */
   terminateInstances(

@@ -7,10 +7,10 @@ import type { Cloud, GroupObservation } from '../cloud/cloud.ts';
 import { Interrupted, Stuck } from '../errors.ts';
 import type { Journal } from '../journal/records.ts';
 import type { Progress } from '../report/progress.ts';
-import { act, recordResolved } from './act.ts';
+import { recordResolved } from './act.ts';
 import { expectedInMs } from './decision/expect.ts';
 import { assertSafe } from './decision/invariants.ts';
-import { decideByStrategy, standDown, watchesRefresh } from './decision/refresh.ts';
+import { decideByStrategy, watchesRefresh } from './decision/refresh.ts';
 import { readAlarms } from './gates/alarms.ts';
 import { begin, type Ending, type Lane, laneOf, sustain, type Track, underWay } from './lane.ts';
 import { firstPace, nextPace, type Pace } from './pace.ts';
@@ -18,6 +18,7 @@ import { interrupted, patientlyObserved, rest } from './patience.ts';
 import { createQuestions, type Questions } from './questions.ts';
 import { type Eyes, see } from './see.ts';
 import type { Http } from './services/http.ts';
+import { stoodDown } from './stand-down.ts';
 import type { Decision, Snapshot } from './state.ts';
 
 export interface RolloutDeps {
@@ -59,7 +60,8 @@ export async function drive(
     // After a lost lease the groups may be somebody else's already, and so may what goes on there.
     const isLost = signal.reason instanceof Stuck;
     const isStopped = error instanceof Interrupted || error instanceof Stuck;
-    if (isStopped && !isLost) await calledOff(deps, lanes);
+    const open = lanes.filter(({ ending }) => ending === null);
+    if (isStopped && !isLost) await Promise.all(open.map((lane) => stoodDown(deps, lane)));
     throw error;
   } finally {
     await questions.end();
@@ -76,20 +78,6 @@ function throwFailure({ journal, signal }: RolloutDeps, lanes: readonly Lane[]):
 async function actsEnded(deps: RolloutDeps, lanes: readonly Lane[]): Promise<void> {
   await underWay(lanes);
   throwFailure(deps, lanes);
-}
-
-/** What must not go on without anybody asking the gates. */
-async function calledOff(deps: RolloutDeps, lanes: readonly Lane[]): Promise<void> {
-  // A stop has been asked for already; this is part of it.
-  const hands = { ...deps, signal: new AbortController().signal };
-  const open = lanes.filter(({ ending }) => ending === null);
-  await Promise.all(
-    open.map(async ({ assignment, memory, seen }) => {
-      if (!seen) return;
-      const snapshot = { group: seen, now: deps.clock.now() };
-      await act(hands, assignment, seen, memory, standDown(assignment, memory, snapshot));
-    }),
-  );
 }
 
 async function looped(

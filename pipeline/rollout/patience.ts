@@ -1,7 +1,7 @@
 /**
  * Waiting, with a bound: for the cloud while it does not answer, and between two looks. Whoever waits can be stopped.
  */
-import { CloudError, type GroupObservation } from '../cloud/cloud.ts';
+import { type Cloud, CloudError, type GroupObservation } from '../cloud/cloud.ts';
 import { Interrupted, Refused, reasonOf, Stuck } from '../errors.ts';
 import type { RolloutDeps } from './drive.ts';
 import { delayMs, firstPace, nextPace, type Pace } from './pace.ts';
@@ -35,6 +35,25 @@ export async function patientlyObserved(
       pace = nextPace(pace);
       await rest(deps, pace, Number.POSITIVE_INFINITY);
     }
+  }
+}
+
+/**
+ * One look, with the newest instance refresh, for who cannot wait; null when the cloud does not answer, and when the
+ * group has disappeared.
+ */
+export async function glanced(
+  cloud: Pick<Cloud, 'observe' | 'newestRefreshes'>,
+  name: string,
+  since: number,
+): Promise<GroupObservation | null> {
+  try {
+    const [group] = await cloud.observe([name], since);
+    const refreshes = await cloud.newestRefreshes([name]);
+    return group ? { ...group, refresh: refreshes[name] } : null;
+  } catch (error) {
+    if (error instanceof CloudError || error instanceof Refused) return null;
+    throw error;
   }
 }
 

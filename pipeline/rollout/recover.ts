@@ -1,7 +1,8 @@
 /**
- * Puts one group back from its marks alone, for when the journal of the release that set them is lost: an instance
- * refresh of the release is called off and the template version set first, so that nothing more launches from the release's, and then, by the same loop that rolls groups,
- * desired (what is too many is drained and chosen by us), MaxSize, suspended processes and the marks themselves.
+ * Puts one group back from its marks alone, for when the journal of the release that set them is lost: the template
+ * version first, so that nothing more launches from the release's; and then, by the same loop that rolls groups, an
+ * instance refresh of the release is called off, and desired (what is too many is drained and chosen by us), MaxSize,
+ * suspended processes and the marks themselves are brought back.
  *
  * It replaces no instance: those on the release's version serve on next to the others, and the next release finds
  * them. Tags are its only memory, so one that was cut short is simply begun again.
@@ -44,7 +45,6 @@ export async function recoverGroup(
   await journal.append({ type: 'group.baseline', data: found });
   await journal.append({ type: 'rollback.started', data: { groups: [name], ...request } });
   const failure =
-    (await calledOff(deps, group, restoration)) ??
     (await pinned(deps, group, restoration)) ??
     (await givenBack(deps, spec, group, restoration)) ??
     (await settled(deps, spec, restoration, found));
@@ -61,23 +61,6 @@ export async function recoverGroup(
     `group ${name} is not back as it was: ${failure}`,
     `Its marks are still there. Remove the cause, then \`drover recover ${name}\` goes on from what is there.`,
   );
-}
-
-/** @returns why it could not be done; null when it was, or need not be */
-async function calledOff(
-  deps: RolloutDeps,
-  { name }: GroupObservation,
-  { refresh, release }: Restoration,
-): Promise<string | null> {
-  if (refresh === null) return null;
-  const intent = {
-    key: nextKey(deps.journal, name, 'cancel-refresh'),
-    group: name,
-    action: 'cancel-refresh',
-    arguments: { id: refresh },
-    why: `release ${release} started it, and nobody asks the gates any more`,
-  };
-  return await refusalOf(() => recorded(deps, intent, () => deps.cloud.cancelRefresh(name, { id: refresh })));
 }
 
 /** @returns why it could not be done; null when it was, or need not be */
@@ -146,7 +129,7 @@ async function settled(
   restoration: Restoration,
   found: GroupBaseline,
 ): Promise<string | null> {
-  const { version, abandoned, follows, owed, drained, surplus } = restoration;
+  const { version, abandoned, follows, refresh, owed, drained, surplus } = restoration;
   const previous = { ...found, templateVersion: follows ?? String(version), resolvedVersion: version };
   const assignment: Assignment = {
     release: deps.journal.release,
@@ -169,7 +152,7 @@ async function settled(
       { step: index < surplus ? 0 : last, started: false, touched: true, since: now },
     ]),
   );
-  const memory = { ...freshMemory(owed.wanted, now), owed, drains };
+  const memory = { ...freshMemory(owed.wanted, now), owed, refresh, drains };
   return await withSteps(deps.progress, [spec.group], async ([step]) => {
     const track = { assignment, memory, progress: step!.progress };
     const [ending] = await drive(deps, [track], { soakMs: 0, together: false });

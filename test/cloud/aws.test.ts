@@ -232,23 +232,22 @@ describe('changes', () => {
     expect(await fleet.cloud.terminateInstances('web', members.slice(0, 120), options)).toEqual(
       members.slice(0, 120),
     );
-    expect(countsOf(fleet)).toEqual({ TerminateInstanceInAutoScalingGroup: 2 });
+    expect(countsOf(fleet)).toEqual({ DescribeAutoScalingGroups: 1, TerminateInstanceInAutoScalingGroup: 2 });
     expect(fleet.world.groups.web!.desired).toBe(10);
     await fleet.clock.sleep(120_000);
     fleet.simulator.advance();
     expect(Object.keys(fleet.world.groups.web!.members)).toEqual(members.slice(120));
   });
 
-  test('termination of several, some of them gone already, ends those that are there', async () => {
+  test('termination of several, some of them gone or going already, ends the others and counts only them', async () => {
     const fleet = fleetOf({ web: { desired: 4, min: 0 } });
     const [first, second, third] = Object.keys(fleet.world.groups.web!.members);
     const options = { decrementDesired: true };
-    await fleet.cloud.terminateInstances('web', [first!], options);
-    await fleet.cloud.terminateInstances('web', [first!], options);
-    const wanted = ['i-0123456789abcdef0', second!, third!];
+    expect(await fleet.cloud.terminateInstances('web', [first!], options)).toEqual([first]);
+    const wanted = ['i-0123456789abcdef0', first!, second!, third!];
     fleet.calls.length = 0;
     expect(await fleet.cloud.terminateInstances('web', wanted, options)).toEqual([second, third]);
-    expect(countsOf(fleet)).toEqual({ TerminateInstanceInAutoScalingGroup: 2, DescribeAutoScalingGroups: 1 });
+    expect(countsOf(fleet)).toEqual({ DescribeAutoScalingGroups: 1, TerminateInstanceInAutoScalingGroup: 1 });
     expect(fleet.world.groups.web!.desired).toBe(1);
     expect(await fleet.cloud.terminateInstances('web', ['i-0123456789abcdef0'], options)).toEqual([]);
     expect(fleet.world.groups.web!.desired).toBe(1);

@@ -45,6 +45,23 @@ describe('what is asked of Auto Scaling', () => {
     expect(maxHealthy - minHealthy).toBeLessThanOrEqual(100);
   });
 
+  // The simulation draws groups of a few instances, in which a percentage is finer than an instance.
+  test('of more instances than there are percentages, both limits are kept, and met by less than one percent', () => {
+    for (let wanted = 101; wanted <= 400; wanted += 1) {
+      for (const allowed of [0, 1, 2, 9, 50]) {
+        const sizes = { wanted, desired: wanted, surge: allowed, unavailable: allowed };
+        const { minHealthy, maxHealthy } = requestOf(spec(), 2, sizes);
+        const fewest = Math.ceil((wanted * minHealthy) / 100);
+        const most = Math.floor((wanted * maxHealthy) / 100);
+        const label = `${allowed} of ${wanted}`;
+        expect(fewest - (wanted - allowed), label).toBeGreaterThanOrEqual(0);
+        expect(wanted + allowed - most, label).toBeGreaterThanOrEqual(0);
+        expect(fewest - (wanted - allowed), label).toBeLessThan(wanted / 100);
+        expect(wanted + allowed - most, label).toBeLessThan(wanted / 100);
+      }
+    }
+  });
+
   test('limits further apart than 100 percent are brought together from above', () => {
     const { minHealthy, maxHealthy } = requestOf(spec(), 2, {
       wanted: 4,

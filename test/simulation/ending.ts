@@ -45,10 +45,16 @@ const settings = (group: Group) => ({
   newInstancesProtected: group.newInstancesProtected,
 });
 
-/** A refresh goes on replacing, though nobody has asked it to any more. */
-export function refreshLeft(world: World, group: string): boolean {
+/** A refresh goes on replacing after a stop, though no call was refused or lost that was to call it off. */
+export function refreshLeft(world: World, group: string, journal: Journal): boolean {
   const refresh = activeRefresh(world, group);
-  return refresh !== null && refresh.status !== 'Cancelling';
+  if (refresh === null || refresh.status === 'Cancelling') return false;
+  const records = journal.records();
+  const last = records.findLast(({ type, data }) => type === 'intent' && data.group === group);
+  const outcome = records.findLast(
+    ({ type, data }) => type === 'outcome' && last?.type === 'intent' && data.key === last.data.key,
+  );
+  return outcome?.type === 'outcome' && outcome.data.status === 'done';
 }
 
 export function judgeEnd(given: Ended): string[] {
@@ -100,11 +106,6 @@ function judgeGroup({ scenario, world, journals, before, end, wanted }: Ended, n
   if (happened.some(({ kind }) => kind === 'raise-max')) theirs.add('max');
   if (happened.some(({ kind }) => ['suspend-alarms', 'resume-rebalance'].includes(kind)))
     theirs.add('suspended');
-  // What a refresh is just ending may still be read as staying: ended again, it is counted as taken off desired twice.
-  const isRefreshed = scenario.groups.some(({ strategy }, index) => {
-    return nameOf(index) === name && strategy.type === 'instance-refresh';
-  });
-  if (isRefreshed && scenario.staleness.length > 0) theirs.add('desired');
   for (const [key, value] of Object.entries(is)) {
     const expected = key === 'desired' ? wanted(name) : was[key as keyof typeof was];
     if (theirs.has(key)) continue;

@@ -76,9 +76,39 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'lets a refresh go on after a gate has failed',
+    file: 'rollout/decision/refresh-request.ts',
+    find: "underWay.has(status) && status !== 'Cancelling' && status !== 'RollbackInProgress'",
+    replace: "status === 'Pending'",
+  },
+  {
+    name: 'lets a refresh go on after a stop by hand',
     file: 'rollout/decision/refresh.ts',
-    find: "refresh.status !== 'Cancelling' && refresh.status !== 'RollbackInProgress'",
-    replace: 'false',
+    find: 'mayHaveStarted(memory) || isHeld(memory);',
+    replace: 'false;',
+  },
+  {
+    name: 'leaves what a cancelled refresh has launched ahead to Auto Scaling',
+    file: 'rollout/decision/hold.ts',
+    find: 'Math.min(view.staying.length, view.wanted + view.surge)',
+    replace: 'view.desired',
+  },
+  {
+    name: 'cancels a refresh without keeping Auto Scaling from ending instances',
+    file: 'rollout/decision/hold.ts',
+    find: 'if (showsHold(group)) return [];',
+    replace: 'return [];',
+  },
+  {
+    name: 'asks a refresh for a percentage that is one instance too many',
+    file: 'rollout/decision/refresh-request.ts',
+    find: '* 100) / whole) - 1);',
+    replace: '* 100) / whole));',
+  },
+  {
+    name: 'rounds the fewest of a refresh up',
+    file: 'rollout/decision/refresh-request.ts',
+    find: 'Math.floor((floor * 100) / whole);',
+    replace: 'Math.ceil((floor * 100) / whole);',
   },
   // Drains.
   {

@@ -110,9 +110,12 @@ export async function run(scenario: Scenario): Promise<Run> {
     () => ({ outcome: 'overdue' as const, reason: `nothing ended within ${limitMs / 1000} s` }),
     () => ({ outcome: 'overdue' as const, reason: '' }),
   );
-  const stopped = (): void => {
-    for (const { group } of isCalm ? groups : []) {
-      if (refreshLeft(world, group)) safety.violated(group, 'was stopped, and its refresh goes on');
+  const stopped = (release: string): void => {
+    if (scenario.faults.length > 0) return;
+    for (const { group } of groups) {
+      if (refreshLeft(world, group, journals.get(release)!)) {
+        safety.violated(group, 'was stopped, and its refresh goes on');
+      }
     }
   };
   const imageOf = async (release: string) => images[release]!;

@@ -12,7 +12,7 @@ import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import type { Journal, JournalRecord } from '../../pipeline/journal/records.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
 import { works } from '../../pipeline/simulator/model/behaviour.ts';
-import { activeRefresh, refreshesOf } from '../../pipeline/simulator/model/refresh-state.ts';
+import { activeRefresh } from '../../pipeline/simulator/model/refresh-state.ts';
 import type { Group, Member, World } from '../../pipeline/simulator/model/state.ts';
 import { templateOf } from './account.ts';
 import { judgeCall } from './calls.ts';
@@ -21,6 +21,7 @@ import type { Services } from './services.ts';
 import {
   canaryLimitOf,
   countedIn,
+  countedOnIn,
   hear,
   limitsOf,
   servingOf,
@@ -49,8 +50,6 @@ export interface Safety {
 
 /** From an instance AZRebalance has launched being in service to Auto Scaling taking another for it. */
 const rebalancingMs = 5_000;
-/** From an instance failing to Auto Scaling knowing it: two rounds of the slowest target group's checks. */
-const noticingMs = 90_000;
 /** A canary that an accident leaves incomplete for less than this has soaked all the same. */
 const canaryBreakMs = 90_000;
 
@@ -90,7 +89,7 @@ export function createSafety(
     watch.serving = serving;
     if (byOthers.length > 0) watch.disturbedAt = world.now;
     const ours = lost.filter((id) => !byOthers.includes(id));
-    if (serving.size < watch.least && ours.length > 0 && known(watch) && !isBlind(watch)) {
+    if (serving.size < watch.least && ours.length > 0 && known(watch) && !isBlind(watch, group)) {
       violated(
         name,
         `${ours.join(', ')} taken: ${serving.size} serve, ${watch.least} must (wanted ${wanted})`,
@@ -112,14 +111,12 @@ export function createSafety(
   }
 
   /**
-   * Auto Scaling replaces by itself, and cannot know yet what has just happened. Or a refresh was cancelled, and the engine
-   * was kept from the second of the two calls that takes: then Auto Scaling ends what it likes.
+   * Auto Scaling replaces by itself, and counts on whoever its own checks (EC2's, every minute; the target group's, a few in
+   * a row) have not yet found to have failed: "Amazon EC2 Auto Scaling periodically checks the health status".
+   * https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-health-checks.html
    */
-  function isBlind({ spec, disturbedAt }: Watch): boolean {
-    const isReplacing = activeRefresh(world, spec.group) !== null;
-    if (isReplacing && world.now - disturbedAt < noticingMs) return true;
-    return !isCalm && /^Cancell/.test(refreshesOf(world, spec.group).at(-1)?.status ?? '');
-  }
+  const isBlind = ({ spec, least }: Watch, group: Group): boolean =>
+    activeRefresh(world, spec.group)?.status === 'InProgress' && countedOnIn(world, group) >= least;
 
   function lookAtVersions(name: string, group: Group): void {
     const template = templateOf(group);

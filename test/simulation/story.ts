@@ -21,7 +21,7 @@ export interface Teller {
   depsOf(release: string): RolloutDeps;
   imageOf(release: string): Promise<{ id: string; name: string }>;
   /** A process was stopped by hand. */
-  stopped(): void;
+  stopped(release: string): void;
 }
 
 /** How often a person takes up again what an outage has ended: far longer than any a scenario draws. */
@@ -74,7 +74,7 @@ async function lived(
       }
       if (!death || !(error instanceof Killed || error instanceof Interrupted)) throw error;
       note(`the process ends: ${error.message}`);
-      if (error instanceof Interrupted) stopped();
+      if (error instanceof Interrupted) stopped(release);
       deaths.shift();
       await base.clock.sleep(death.deadForS * 1000);
     }

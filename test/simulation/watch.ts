@@ -79,6 +79,15 @@ export function servingOf(
   });
 }
 
+/** How many Auto Scaling takes for serving: in service and healthy as far as its checks have told. */
+export const countedOnIn = (world: World, group: Group): number =>
+  Object.values(group.members).filter(
+    ({ instanceId, lifecycle, health }) =>
+      lifecycle === 'InService' &&
+      health === 'Healthy' &&
+      group.targetGroupArns.every((arn) => world.targetGroups[arn]?.targets[instanceId]?.state === 'healthy'),
+  ).length;
+
 export function watchOf(world: World, spec: GroupSpec, services: Services): Watch {
   const group = world.groups[spec.group]!;
   const present = new Set(Object.keys(group.members));

@@ -57,6 +57,14 @@ export function groupMutations(connection: Connection): GroupCalls {
     );
   }
 
+  /** Those of the instances that are in the group, and not on their way out of it. */
+  async function stayingOf(group: string, instances: readonly string[]): Promise<string[]> {
+    const { Instances = [] } = await describeGroup(connection, group);
+    const staying = Instances.filter(({ LifecycleState }) => !LifecycleState?.startsWith('Terminat'));
+    const ids = new Set(staying.map(({ InstanceId }) => InstanceId));
+    return instances.filter((id) => ids.has(id));
+  }
+
   return {
     async updateGroup(group, change) {
       // The group is read first only where the change depends on it: the guard, and the shape of its template.
@@ -137,16 +145,17 @@ export function groupMutations(connection: Connection): GroupCalls {
           // An instance that has left the group meanwhile is what was asked for; one of several fails them all.
           if (!isGone(error)) throw error;
           if (batch.length === 1) return;
-          const { Instances = [] } = await describeGroup(connection, group);
-          const present = new Set(Instances.map(({ InstanceId }) => InstanceId));
-          const rest = batch.filter((id) => present.has(id));
+          const rest = await stayingOf(group, batch);
           // The group still lists the one that is gone: only asking one by one finds out which.
           const isStale = rest.length === batch.length;
           for (const next of isStale ? chunks(rest, 1) : chunks(rest, terminationBatch)) await end(next);
         }
       };
       try {
-        for (const batch of chunks(instances, terminationBatch)) await end(batch);
+        // Nobody documents what a decrement does for an instance that is ending already, and the answer does not tell
+        // whether desired has moved. So whoever reads as staying a moment before is asked for, and no other.
+        const staying = decrementDesired ? await stayingOf(group, instances) : instances;
+        for (const batch of chunks(staying, terminationBatch)) await end(batch);
       } catch (error) {
         // Desired has moved by those already ended: what refused the rest refuses it again when it is asked alone.
         const isRefusal = error instanceof Refused || (error instanceof CloudError && !error.outcomeUnknown);

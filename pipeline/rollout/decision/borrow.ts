@@ -32,23 +32,32 @@ export function changeFor(
 const isLaunchedFrom = ({ version, follows }: Assignment['goal'], { template }: GroupObservation): boolean =>
   template?.version === String(version) || (follows !== null && template?.version === follows);
 
-/** Marks the group, suspends what would interfere, and makes the change, in this order. */
+/** What has to be changed before instances are replaced; AZRebalance is kept off for as long as that takes. */
 export function setUp(
-  { release, baseline, goal }: Assignment,
+  assignment: Assignment,
   { group }: Pick<Snapshot, 'group'>,
   memory: Memory,
   view: View,
   change: GroupChange,
 ): Action[] {
   if (isPaused(memory)) return [];
-  const { owed } = memory;
   const suspend =
     view.active > 0 && group.zones.length > 1 && !group.suspendedProcesses.includes(rebalance)
       ? [rebalance]
       : [];
-  const changes = Object.keys(change).length > 0;
-  if (!changes && suspend.length === 0 && view.active === 0) return [];
+  if (Object.keys(change).length === 0 && suspend.length === 0 && view.active === 0) return [];
+  const why = 'zones are uneven while instances are replaced';
+  return borrowed(assignment, { group }, memory, view, { suspend, why, change });
+}
 
+/** Marks the group, suspends processes, and makes the change, in this order: the marks tell of what follows. */
+export function borrowed(
+  { release, baseline, goal }: Assignment,
+  { group }: Pick<Snapshot, 'group'>,
+  { owed }: Memory,
+  view: View,
+  { suspend, why, change }: { suspend: string[]; why: string; change: GroupChange },
+): Action[] {
   const desired = change.desired ?? view.desired;
   const max = owed.max?.from ?? (change.max !== undefined ? group.max : null);
   const actions: Action[] = marking(group, {
@@ -62,14 +71,8 @@ export function setUp(
     maxRaised: [...(owed.max?.raised ?? []), ...(change.max === undefined ? [] : [change.max])],
     suspended: [...new Set([...owed.suspended, ...suspend])],
   });
-  if (suspend.length > 0) {
-    actions.push({
-      type: 'suspend',
-      processes: suspend,
-      why: 'zones are uneven while instances are replaced',
-    });
-  }
-  if (changes) {
+  if (suspend.length > 0) actions.push({ type: 'suspend', processes: suspend, why });
+  if (Object.keys(change).length > 0) {
     const parts = [
       change.templateVersion !== undefined && `new instances come from version ${goal.version}`,
       change.max !== undefined && `MaxSize ${group.max} leaves no room for the surge`,

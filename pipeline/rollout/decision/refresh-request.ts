@@ -16,6 +16,10 @@ export const underWay: ReadonlySet<string> = new Set([
   'RollbackInProgress',
 ]);
 
+/** It goes on replacing, or will. */
+export const isReplacing = ({ status }: RefreshObservation): boolean =>
+  underWay.has(status) && status !== 'Cancelling' && status !== 'RollbackInProgress';
+
 export const cameToNothing = ({ status }: RefreshObservation): boolean =>
   !underWay.has(status) && status !== 'Successful';
 

@@ -15,9 +15,10 @@ import { setUp } from './borrow.ts';
 import { decide } from './decide.ts';
 import { failureOf, refusalLimit } from './failure.ts';
 import { handOver } from './handover.ts';
+import { hold, isHeld, showsHold, unhold } from './hold.ts';
 import { leaving, outdated } from './members.ts';
 import { perceive } from './perceive.ts';
-import { isOf, requestOf, underWay } from './refresh-request.ts';
+import { isOf, isReplacing, requestOf, underWay } from './refresh-request.ts';
 import { look, sizesOf, type View } from './view.ts';
 
 /** A refresh was started, or may have been: the answer is lost. */
@@ -42,12 +43,10 @@ export function decideByStrategy(assignment: Assignment, snapshot: Snapshot, pre
   const { goal, spec } = assignment;
   const refresh = snapshot.group.refresh ?? null;
   const isOurs = isOf(assignment, previous, refresh);
-  const isOver = isOurs && !underWay.has(refresh!.status);
-  if (goal.kind === 'return') {
-    return isOurs && !isOver
-      ? cancelled(assignment, snapshot, previous, refresh!)
-      : decide(assignment, snapshot, previous);
+  if (isHeld(previous) || (goal.kind === 'return' && isOurs && underWay.has(refresh!.status))) {
+    return calledOff(assignment, snapshot, previous, isOurs ? refresh : null);
   }
+  if (goal.kind === 'return') return decide(assignment, snapshot, previous);
   const isNeeded = snapshot.group.instances.some((one) => !leaving(one) && outdated(assignment, one));
   const isDelegated = spec.strategy.type === 'instance-refresh';
   const isLeftToIt =
@@ -55,9 +54,13 @@ export function decideByStrategy(assignment: Assignment, snapshot: Snapshot, pre
   return isLeftToIt ? delegated(assignment, snapshot, previous) : decide(assignment, snapshot, previous);
 }
 
+/** Whether a stop may have something to call off. */
+export const mayGoOn = (memory: Memory): boolean => mayHaveStarted(memory) || isHeld(memory);
+
 /**
- * What a stop has to call off (by hand, or because the cloud stays silent), so that Auto Scaling does not go on
- * replacing while no gate is asked. A resumed run starts another refresh, which leaves alone what was replaced already.
+ * What a stop does next, so that Auto Scaling does not go on replacing while no gate is asked: it calls the refresh off,
+ * and by a look at what that has left it ends the hold. A resumed run starts another refresh, which leaves alone what was
+ * replaced already.
  */
 export function standDown(
   assignment: Assignment,
@@ -65,16 +68,18 @@ export function standDown(
   snapshot: Pick<Snapshot, 'group' | 'now'>,
 ): Action[] {
   const { goal } = assignment;
-  const { refresh } = snapshot.group;
-  const id = memory.refresh;
-  const isOver = id !== null && refresh?.id === id && !underWay.has(refresh.status);
-  if (goal.kind === 'return' || !mayHaveStarted(memory) || isOver) return [];
-  const which = id === null ? { version: goal.version } : { id };
+  const { group } = snapshot;
+  const { refresh: id } = memory;
   const view = look(assignment, snapshot, memory);
+  const isOver =
+    id === null ? !mayHaveStarted(memory) : group.refresh?.id === id && !isReplacing(group.refresh);
+  if (isOver) {
+    return isHeld(memory) && showsHold(group) ? unhold(assignment, snapshot, memory, view) : [];
+  }
   const why = 'Drover was stopped, and nobody would ask the gates';
-  const cancel: Action = { type: 'cancel-refresh', ...which, why };
-  const raised = Math.min(view.desired + view.raise, view.staying.length);
-  return kept(assignment, snapshot, memory, view, raised, cancel);
+  // One that does not show has launched nothing yet.
+  if (id === null) return [{ type: 'cancel-refresh', version: goal.abandoned ?? goal.version, why }];
+  return [...hold(assignment, snapshot, memory, view), { type: 'cancel-refresh', id, why }];
 }
 
 function delegated(assignment: Assignment, snapshot: Snapshot, previous: Memory): Decision {
@@ -98,10 +103,11 @@ function delegated(assignment: Assignment, snapshot: Snapshot, previous: Memory)
   }
   const [doubt] = memory.uncertain;
   if (doubt)
-    return rolling([], `no answer to '${doubt.action.type}' came; looking whether it was carried out`);
-  if (memory.refresh !== null) return rolling([], `instance refresh ${memory.refresh} does not show yet`);
-  if (memory.pause.since !== null) return rolling([], `not begun: ${memory.pause.reason}`);
-  return rolling(begin(assignment, snapshot, memory, view));
+    return rolling(handing, `no answer to '${doubt.action.type}' came; looking whether it was carried out`);
+  if (memory.refresh !== null)
+    return rolling(handing, `instance refresh ${memory.refresh} does not show yet`);
+  if (memory.pause.since !== null) return rolling(handing, `not begun: ${memory.pause.reason}`);
+  return rolling([...handing, ...begin(assignment, snapshot, memory, view)]);
 }
 
 /** AZRebalance is kept off here too: a refresh leaves zones uneven, and decide evens them out when it is over. */
@@ -113,48 +119,45 @@ function begin(assignment: Assignment, snapshot: Snapshot, memory: Memory, view:
 }
 
 /**
- * Cancels a refresh. What it had launched ahead is too much from then on, and Auto Scaling would end as many of the oldest,
- * which are those that serve. So desired is raised for them in the same breath; not before, because the refresh would
- * launch as many more. The version is not touched: Auto Scaling refuses that until the refresh is over.
+ * A refresh is cancelled before its group goes back, and everything waits until it no longer replaces anything: Auto
+ * Scaling refuses to change the template version before. What a stop or a crash has left half done is done first,
+ * whatever the goal is.
  */
-function kept(
-  assignment: Assignment,
-  snapshot: Pick<Snapshot, 'group'>,
-  memory: Memory,
-  view: View,
-  desired: number,
-  cancel: Action,
-): Action[] {
-  const isClear = memory.divergence === null && memory.uncertain.length === 0;
-  if (!isClear || desired <= view.desired) return [cancel];
-  const max = desired > snapshot.group.max ? { max: desired } : {};
-  const actions = setUp(assignment, snapshot, memory, view, { desired, ifDesired: view.desired, ...max });
-  // Marks and whatever else has to come first do; nothing but the cancelling itself stands before the raise.
-  return [...actions.slice(0, -1), cancel, ...actions.slice(-1)];
-}
-
-/** A return begins when the refresh no longer replaces anything. */
-function cancelled(
+function calledOff(
   assignment: Assignment,
   snapshot: Snapshot,
   previous: Memory,
-  refresh: RefreshObservation,
+  refresh: RefreshObservation | null,
 ): Decision {
-  const memory = perceive(assignment, snapshot, previous);
+  const perceived = perceive(assignment, snapshot, previous);
+  const isGoingOn = refresh !== null && isReplacing(refresh);
+  // Cancelled by us, though the answer may be lost: what follows it in a resumed run is another.
+  const id = isHeld(perceived) && !isGoingOn ? null : perceived.refresh;
+  // Cancelling waits for instances that wait behind a hook. Work that fails there is told when the refresh is over.
+  const { handovers, actions: handing } = handOver(assignment, snapshot, perceived);
+  const memory = { ...perceived, refresh: id, handovers };
   const view = look(assignment, snapshot, memory);
   const sizes = sizesOf(assignment, view);
-  const isGoingOn = refresh.status !== 'Cancelling' && refresh.status !== 'RollbackInProgress';
-  const why = 'it must not go on replacing while the group goes back';
-  const cancel: Action = { type: 'cancel-refresh', id: refresh.id, why };
-  const raised = view.desired + view.raise;
-  const actions = isGoingOn ? kept(assignment, snapshot, memory, view, raised, cancel) : [];
-  const reasons = [`instance refresh ${refresh.id} is ${refresh.status}${because(refresh)}`];
   const { refusals, startedAt } = memory;
+  const told = refresh ? [`instance refresh ${refresh.id} is ${refresh.status}${because(refresh)}`] : [];
+  const reasons = isHeld(memory) ? [...told, 'Auto Scaling is kept from ending instances'] : told;
   if (refusals.count >= refusalLimit) reasons.push(refusals.last);
   if (refusals.count >= refusalLimit || snapshot.now - startedAt >= assignment.spec.deadlineMs) {
     return { actions: [], memory, status: 'failed', reasons, sizes };
   }
-  return { actions, memory, status: 'rolling', reasons, sizes };
+  const rolling = (actions: Action[]): Decision => {
+    return { actions: [...handing, ...actions], memory, status: 'rolling', reasons, sizes };
+  };
+  if (isGoingOn) {
+    const why = 'it must not go on replacing while the group goes back';
+    const cancel: Action = { type: 'cancel-refresh', id: refresh.id, why };
+    return rolling([...hold(assignment, snapshot, memory, view), cancel]);
+  }
+  if (!isHeld(memory)) return rolling([]);
+  // A reading that does not show the hold is older than it, or somebody else has ended it.
+  if (!showsHold(snapshot.group)) return rolling(hold(assignment, snapshot, memory, view));
+  const isClear = memory.divergence === null && memory.uncertain.length === 0;
+  return rolling(isClear ? unhold(assignment, snapshot, memory, view) : []);
 }
 
 const because = ({ reason }: RefreshObservation): string => (reason ? `: ${reason}` : '');
