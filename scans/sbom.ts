@@ -115,8 +115,23 @@ function componentOf(
   return component;
 }
 
+/**
+ * The source package that advisories speak of. A signed kernel comes from a source of its own (linux-signed-ARCH), built
+ * from `linux` at its packages' version (their Built-Using); only `linux` has advisories.
+ * https://kernel-team.pages.debian.net/kernel-handbook/ch-packaging.html
+ */
+const advisedSource = ({
+  source,
+  sourceVersion,
+  version,
+}: InstalledPackage): Pick<InstalledPackage, 'source' | 'sourceVersion'> =>
+  source.startsWith('linux-signed-')
+    ? { source: 'linux', sourceVersion: version }
+    : { source, sourceVersion };
+
 /** A source package in Trivy's words, its version in three parts (deb-version(7)); it reads no purl's `upstream`. */
-function sourceForTrivy({ source, sourceVersion }: InstalledPackage): Record<string, string> {
+function sourceForTrivy(installed: InstalledPackage): Record<string, string> {
+  const { source, sourceVersion } = advisedSource(installed);
   const [, epoch, version, revision] = /^(?:(\d+):)?(.+?)(?:-([^-]*))?$/.exec(sourceVersion) ?? [];
   const prefix = 'aquasecurity:trivy:Src';
   return {
@@ -134,10 +149,8 @@ function purlOf(
   distribution: string,
   release: string,
 ): string {
-  const upstream =
-    installed.sourceVersion === installed.version
-      ? installed.source
-      : `${installed.source}@${installed.sourceVersion}`;
+  const { source, sourceVersion } = advisedSource(installed);
+  const upstream = sourceVersion === installed.version ? source : `${source}@${sourceVersion}`;
   // An rpm's epoch is a qualifier; a deb's is part of its version.
   const [, epoch, version] = (type === 'rpm' ? /^(\d+):(.+)$/.exec(installed.version) : null) ?? [
     undefined,

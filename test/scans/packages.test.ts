@@ -93,6 +93,26 @@ describe('the bill of materials', () => {
       dependsOn: packagesOf(bom).map((component) => component['bom-ref']),
     });
   });
+  test('names the source of a signed kernel as advisories do, and dpkg’s beside it', async () => {
+    const kernel = {
+      ...input.packages[0]!,
+      name: 'linux-image-6.1.0-56-cloud-amd64',
+      version: '6.1.172-1',
+      source: 'linux-signed-amd64',
+      sourceVersion: '6.1.172+1',
+    };
+    const [component] = packagesOf(JSON.parse(await renderSbom({ ...input, packages: [kernel] })));
+    expect(component!.purl).toContain('&upstream=linux');
+    expect(component!.purl).not.toContain('signed');
+    const properties = Object.fromEntries(component!.properties!.map(({ name, value }) => [name, value]));
+    expect(properties).toMatchObject({
+      'drover:deb:source': 'linux-signed-amd64',
+      'drover:deb:source-version': '6.1.172+1',
+      'aquasecurity:trivy:SrcName': 'linux',
+      'aquasecurity:trivy:SrcVersion': '6.1.172',
+      'aquasecurity:trivy:SrcRelease': '1',
+    });
+  });
   test("gives the source package also in Trivy's properties, its version in parts", async () => {
     const [, libacl, zlib] = packagesOf(JSON.parse(await renderSbom(input)));
     const forTrivy = ({ properties = [] }: BomComponent) =>
