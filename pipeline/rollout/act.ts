@@ -145,11 +145,9 @@ async function perform(
       return cloud.removeGroupTags(name, action.keys);
     case 'suspend':
       return cloud.suspendProcesses(name, action.processes);
-    case 'resume': {
-      // Only what is still suspended: somebody else may have resumed it already.
-      const still = action.processes.filter((process) => group.suspendedProcesses.includes(process));
-      return cloud.resumeProcesses(name, still);
-    }
+    case 'resume':
+      // Also what does not show as suspended: the reading may be older than that, and resuming twice changes nothing.
+      return cloud.resumeProcesses(name, action.processes);
     case 'update':
       return cloud.updateGroup(name, action.change);
     case 'widen':

@@ -22,7 +22,7 @@ const lookAgainMs = 1_000;
  */
 export async function stoodDown(
   deps: RolloutDeps,
-  { assignment, memory: before, seen }: Omit<Track, 'progress'> & { seen: GroupObservation | null },
+  { assignment, memory: before, progress, seen }: Track & { seen: GroupObservation | null },
 ): Promise<void> {
   if (!mayGoOn(before)) return;
   const { cloud, clock, journal } = deps;
@@ -37,8 +37,14 @@ export async function stoodDown(
     const actions = standDown(assignment, memory, { group, now: clock.now() });
     memory = await act(hands, assignment, group, memory, actions);
     const isOver = !isHeld(memory) && (actions.length === 0 || memory.refresh === null);
-    if (isOver || looks === looksAtMost) return;
+    if (isOver) return;
+    if (looks === looksAtMost) break;
     if (looks > 1) await clock.sleep(lookAgainMs);
     group = await glanced(cloud, name, clock.now());
   }
+  progress.note(
+    isHeld(memory)
+      ? `${name}: Auto Scaling ends no instance (Terminate is suspended) until \`drover resume\`, \`rollback\` or \`recover\``
+      : `${name}: its instance refresh could not be called off, and may go on`,
+  );
 }
