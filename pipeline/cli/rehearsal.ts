@@ -39,9 +39,9 @@ export interface Rehearsal {
   assumed: { group: string; text: string }[];
 }
 
-/** The copy's instances answer nobody over HTTP; gates that would ask are left out. */
+/** The copy's instances answer nobody; gates and drains that would ask are left out. */
 const unanswered = async (): Promise<never> => {
-  throw new Error('a rehearsal asks nobody over HTTP');
+  throw new Error('a rehearsal asks nobody');
 };
 
 /** Gates and drains the copy can answer; the others belong to systems that must not hear of a rehearsal. */
@@ -67,6 +67,7 @@ export async function rehearse(
     journal: createMemoryJournal('rehearsal', clock),
     progress: silent,
     http: unanswered,
+    runCommand: unanswered,
   };
   const image = await imageIn(deps, world, options.imageId);
   Object.assign(calls, { changing: 0, reading: 0 });

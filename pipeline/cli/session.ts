@@ -13,6 +13,7 @@ import { Refused } from '../errors.ts';
 import type { Surroundings } from '../opening.ts';
 import type { Progress } from '../report/progress.ts';
 import { plainProgress, terminalProgress } from '../report/terminal.ts';
+import { runCommand } from '../rollout/services/command.ts';
 import { type Http, httpRequest } from '../rollout/services/http.ts';
 import { openSimulator } from '../simulator/host.ts';
 import { worldFrom } from '../simulator/world.ts';
@@ -155,6 +156,7 @@ export function surroundings(
     cacheDirectory,
     cloud,
     http,
+    runCommand,
     clock,
     progress,
     signal,

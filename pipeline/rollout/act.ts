@@ -11,6 +11,7 @@ import type { JsonObject } from '../json.ts';
 import { doubted } from './decision/doubts.ts';
 import { announced, applied } from './decision/owed.ts';
 import { drainOf } from './drains/drains.ts';
+import type { RunCommand } from './services/command.ts';
 import type { Http } from './services/http.ts';
 import type { Action, Assignment, Memory } from './state.ts';
 
@@ -18,6 +19,7 @@ export interface Hands {
   cloud: Cloud;
   clock: Clock;
   http: Http;
+  runCommand: RunCommand;
   journal: Journal;
   signal: AbortSignal;
 }
@@ -39,7 +41,7 @@ export async function act(
     if (hands.signal.aborted) return memory;
     const { type, why, ...given } = action;
     const key = nextKey(hands.journal, group.name, type);
-    memory = announced(memory, action);
+    memory = announced(memory, action, hands.clock.now());
     try {
       const done = await recorded(
         hands,
@@ -132,7 +134,7 @@ async function carriedOut(
 }
 
 async function perform(
-  { cloud, clock, http, signal }: Hands,
+  { cloud, clock, http, runCommand, signal }: Hands,
   { release, spec }: Assignment,
   group: GroupObservation,
   action: Exclude<Action, { type: 'terminate' | 'refresh' }>,
@@ -163,7 +165,7 @@ async function perform(
       // A victim that had passed its last step has none to undo but that one.
       const drain = spec.drain[Math.min(action.step, spec.drain.length - 1)];
       if (!drain) return;
-      const context = { cloud, clock, http, release, group, signal };
+      const context = { cloud, clock, http, runCommand, release, group, signal };
       if (action.type === 'drain') return drainOf(drain).start(context, action.instances);
       for (const done of spec.drain.slice(0, action.step + 1).reverse()) {
         await drainOf(done).abort(context, action.instances);

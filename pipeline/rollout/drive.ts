@@ -17,6 +17,7 @@ import { firstPace, nextPace, type Pace } from './pace.ts';
 import { interrupted, patientlyObserved, rest } from './patience.ts';
 import { createQuestions, type Questions } from './questions.ts';
 import { type Eyes, see } from './see.ts';
+import type { RunCommand } from './services/command.ts';
 import type { Http } from './services/http.ts';
 import { stoodDown } from './stand-down.ts';
 import type { Decision, Snapshot } from './state.ts';
@@ -24,6 +25,7 @@ import type { Decision, Snapshot } from './state.ts';
 export interface RolloutDeps {
   cloud: Cloud;
   http: Http;
+  runCommand: RunCommand;
   journal: Journal;
   clock: Clock;
   progress: Progress;

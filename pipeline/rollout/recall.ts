@@ -1,6 +1,6 @@
 /** From the journal of another process to the memory this one goes on with. Pure. */
 import type { JournalRecord } from '../journal/records.ts';
-import { doubted } from './decision/doubts.ts';
+import { consistentAfterMs, doubted } from './decision/doubts.ts';
 import { applied } from './decision/owed.ts';
 import type { Action, Memory } from './state.ts';
 
@@ -27,7 +27,12 @@ export function recalled(records: readonly JournalRecord[], group: string, fresh
       open.delete(record.data.key);
       // A doubt resolved later names what of it was carried out.
       const { status, result } = record.data;
-      if (status === 'done') memory = applied(memory, { ...begun.action, ...result } as Action);
+      if (status !== 'done') continue;
+      const { expected } = memory.owed;
+      memory = applied(memory, { ...begun.action, ...result } as Action);
+      // The number to read until then may still be read for a while.
+      const echo = { desired: expected, untilMs: Date.parse(record.at) + consistentAfterMs };
+      if (memory.owed.expected !== expected) memory = { ...memory, echoes: [...memory.echoes, echo] };
     }
   }
   const drains = Object.entries(memory.drains).map(

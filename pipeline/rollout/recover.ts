@@ -92,7 +92,7 @@ async function givenBack(
   group: GroupObservation,
   { drained, surplus, release }: Restoration,
 ): Promise<string | null> {
-  const { cloud, clock, http, signal, journal } = deps;
+  const { cloud, clock, http, runCommand, signal, journal } = deps;
   const leaving = drained.slice(0, surplus);
   const instances = group.instances.map(({ id }) => id).filter((id) => !leaving.includes(id));
   for (const [step, spec] of drain.entries()) {
@@ -105,7 +105,7 @@ async function givenBack(
       arguments: { step, instances },
       why: `release ${release} may have begun to drain them (${spec.type})`,
     };
-    const context = { cloud, clock, http, signal, release, group };
+    const context = { cloud, clock, http, runCommand, signal, release, group };
     const refusal = await refusalOf(() => recorded(deps, intent, () => made.abort(context, instances)));
     if (refusal !== null) return refusal;
   }

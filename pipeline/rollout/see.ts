@@ -14,6 +14,7 @@ import { askInTurn, askObserved, combined, questionsOf, standingOf } from './gat
 import { askGroup } from './gates/group.ts';
 import { inService } from './gates/in-service.ts';
 import type { Questions, Reply } from './questions.ts';
+import type { RunCommand } from './services/command.ts';
 import type { Http } from './services/http.ts';
 import type { DrainSpec } from './spec.ts';
 import type { Answer, Assignment, Memory, Snapshot } from './state.ts';
@@ -23,6 +24,7 @@ export interface Eyes {
   cloud: Cloud;
   clock: Clock;
   http: Http;
+  runCommand: RunCommand;
   questions: Questions;
   alarms: Reply<AlarmReading>;
 }
@@ -63,7 +65,7 @@ export function see(
 }
 
 function gatesOn(
-  { cloud, clock, http, questions }: Eyes,
+  { cloud, clock, http, runCommand, questions }: Eyes,
   assignment: Assignment,
   memory: Memory,
   instance: InstanceObservation,
@@ -81,7 +83,7 @@ function gatesOn(
   const lifecycle = inService(subject);
   if (lifecycle.status !== 'passed') return lifecycle;
   const reply = questions.ask(`gates ${instance.id}`, (signal) =>
-    askInTurn(open, { cloud, clock, http, signal }),
+    askInTurn(open, { cloud, clock, http, runCommand, signal }),
   );
   return combined([observed, standingOf(reply, 'gates')]);
 }
@@ -100,7 +102,7 @@ function drainOn(
 
 /** How far a drain of the instance is; null until that has been answered. `what` tells the questions about it apart. */
 function progressOf(
-  { cloud, clock, http, questions }: Eyes,
+  { cloud, clock, http, runCommand, questions }: Eyes,
   { release }: Assignment,
   group: GroupObservation,
   instance: InstanceObservation,
@@ -110,7 +112,7 @@ function progressOf(
   const drain = drainOf(spec);
   if ('seen' in drain) return drain.seen(instance);
   const reply = questions.ask(`${what} ${instance.id}`, (signal) =>
-    drain.poll({ cloud, clock, http, release, group, signal }, instance),
+    drain.poll({ cloud, clock, http, runCommand, release, group, signal }, instance),
   );
   return reply.answer && standingOf(reply, drain.name);
 }

@@ -11,10 +11,11 @@ export const servingIn = (world: World, group: Group): Member[] =>
       instance !== undefined &&
       member.lifecycle === 'InService' &&
       works(world, instance) &&
-      group.targetGroupArns.every(
-        (arn) => world.targetGroups[arn]?.targets[member.instanceId]?.state === 'healthy',
-      )
+      isHealthyIn(world, group, member.instanceId)
     );
   });
+
+export const isHealthyIn = (world: World, group: Group, instanceId: string): boolean =>
+  group.targetGroupArns.every((arn) => world.targetGroups[arn]?.targets[instanceId]?.state === 'healthy');
 
 export const sizeOf = (group: Group): number => Object.values(group.members).filter(counts).length;

@@ -12,6 +12,7 @@ import type { Journal, StageName } from '../journal/records.ts';
 import { releaseDirectory } from '../journal/releases.ts';
 import type { ReleaseState } from '../journal/state.ts';
 import type { Progress } from '../report/progress.ts';
+import type { RunCommand } from '../rollout/services/command.ts';
 import type { Http } from '../rollout/services/http.ts';
 
 export interface ReleaseContext {
@@ -23,6 +24,7 @@ export interface ReleaseContext {
   journal: Journal;
   cloud: Cloud;
   http: Http;
+  runCommand: RunCommand;
   clock: Clock;
   progress: Progress;
   /** Aborts when a person asks to stop; every wait listens to it. */

@@ -10,11 +10,13 @@
  * call per instance, so it has none; Drover's waits for the group's health check grace period after each launch, as
  * Auto Scaling does where nobody names a warm-up.
  */
+
 import { createAwsCloud } from '../../pipeline/cloud/aws/cloud.ts';
 import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
 import { silent } from '../../pipeline/report/progress.ts';
 import { surgeOf } from '../../pipeline/rollout/decision/view.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
+import { runCommand } from '../../pipeline/rollout/services/command.ts';
 import type { Allowance, StrategySpec } from '../../pipeline/rollout/spec.ts';
 import { defaultSpec } from '../rollout/fleet.ts';
 import { fewestCalls } from './bound.ts';
@@ -68,6 +70,7 @@ async function drover(stage: Stage, surge: Allowance, strategy: StrategySpec = r
   const deps = {
     cloud,
     http: () => Promise.reject(new TypeError('no gate of this wave asks by HTTP')),
+    runCommand,
     journal: createMemoryJournal('r-1', clock),
     clock,
     progress: silent,

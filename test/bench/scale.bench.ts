@@ -6,6 +6,7 @@
  *
  *   node test/bench/scale.bench.ts [GROUPS] [INSTANCES]
  */
+
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import {
@@ -20,6 +21,7 @@ import { configSchema } from '../../pipeline/config/schema.ts';
 import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
 import { silent } from '../../pipeline/report/progress.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
+import { runCommand } from '../../pipeline/rollout/services/command.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
 import { createSimulator, type Simulator } from '../../pipeline/simulator/simulator.ts';
 import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
@@ -143,6 +145,7 @@ const ways: Record<string, (account: Account) => Promise<void>> = {
         http: async () => {
           throw new Error('no gate here probes anything');
         },
+        runCommand,
         journal: createMemoryJournal('r-1', clock),
         progress: silent,
         signal: new AbortController().signal,

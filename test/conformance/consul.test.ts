@@ -1,10 +1,12 @@
 /** The Consul drain against real servers: three of them, the replacement of one, and what goes wrong between them. */
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { wallClock } from '../../pipeline/clock.ts';
 import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import { consul } from '../../pipeline/rollout/drains/consul.ts';
+import { runCommand } from '../../pipeline/rollout/services/command.ts';
 import { httpRequest } from '../../pipeline/rollout/services/http.ts';
 import type { Answer } from '../../pipeline/rollout/state.ts';
 import { group, instance } from '../rollout/group.ts';
@@ -44,6 +46,7 @@ describe('consul', () => {
       cloud: {} as Cloud,
       clock: wallClock,
       http: httpRequest,
+      runCommand,
       release: 'r-1',
       group: group(instances),
       signal: new AbortController().signal,

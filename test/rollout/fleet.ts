@@ -12,6 +12,7 @@ import { silent } from '../../pipeline/report/progress.ts';
 import { surgeOf, unavailableOf } from '../../pipeline/rollout/decision/view.ts';
 import type { RolloutDeps } from '../../pipeline/rollout/engine.ts';
 import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
+import { runCommand } from '../../pipeline/rollout/services/command.ts';
 import { type Http, NoAnswer } from '../../pipeline/rollout/services/http.ts';
 import type { GroupSpec, WaveSpec } from '../../pipeline/rollout/spec.ts';
 import { servingIn } from '../../pipeline/simulator/capacity.ts';
@@ -142,6 +143,7 @@ export function fleetOf(
   const deps = {
     cloud,
     http: httpInto(simulator),
+    runCommand,
     journal,
     clock,
     progress: silent,

@@ -10,6 +10,7 @@ import { createMemoryJournal } from '../../pipeline/journal/memory.ts';
 import { releaseDirectory } from '../../pipeline/journal/releases.ts';
 import { sha256 } from '../../pipeline/json.ts';
 import { silent } from '../../pipeline/report/progress.ts';
+import { runCommand } from '../../pipeline/rollout/services/command.ts';
 import { httpRequest } from '../../pipeline/rollout/services/http.ts';
 import type { ReleaseContext } from '../../pipeline/stages/context.ts';
 import { scan } from '../../pipeline/stages/scan.ts';
@@ -100,6 +101,7 @@ done
     journal,
     cloud: {} as Cloud,
     http: httpRequest,
+    runCommand,
     clock,
     progress: silent,
     signal: new AbortController().signal,

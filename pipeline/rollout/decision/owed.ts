@@ -80,12 +80,15 @@ function begun(memory: Memory, step: number, ids: string[]): Memory['drains'] {
   return { ...memory.drains, ...Object.fromEntries(started) };
 }
 
-/** Memory once a call is about to be made. From then on an instance to be drained may have lost its traffic. */
-export function announced(memory: Memory, action: Action): Memory {
+/**
+ * Memory once a call is about to be made. From then on an instance to be drained may have lost its traffic; its deadline
+ * begins only now, however long the calls before this one have taken.
+ */
+export function announced(memory: Memory, action: Action, now: number): Memory {
   if (action.type !== 'drain') return memory;
   const victims = action.instances.flatMap((id) => {
     const known = memory.drains[id];
-    return known ? [[id, { ...known, touched: true }] as const] : [];
+    return known ? [[id, { ...known, touched: true, since: now }] as const] : [];
   });
   return { ...memory, drains: { ...memory.drains, ...Object.fromEntries(victims) } };
 }

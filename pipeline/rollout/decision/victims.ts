@@ -5,7 +5,7 @@
 import type { InstanceObservation } from '../../cloud/cloud.ts';
 import type { Action, Assignment, Memory, Snapshot } from '../state.ts';
 import { gather } from './gather.ts';
-import { outdated, standby } from './members.ts';
+import { held, outdated, standby } from './members.ts';
 import { isPaused } from './pause.ts';
 import { superfluous } from './surplus.ts';
 import { desiredGoal, type View } from './view.ts';
@@ -29,14 +29,16 @@ export function choose(
     ? { victims: [], gatheringSince: null }
     : replaceable(assignment, memory, view, spare, now);
 
+  // Whom a person or the application holds back meanwhile is no victim any more.
+  const taken = group.instances.filter(({ id }) => drains[id] !== undefined);
+  const kept = taken.filter((one) => isHeldBack(assignment, one));
   // Victims that are not outdated go only as far as more instances are desired than wanted.
-  const current = new Set(group.instances.filter(isCurrent).map(({ id }) => id));
-  const extra = Object.keys(drains).filter((id) => current.has(id));
+  const extra = taken.filter((one) => isCurrent(one) && !kept.includes(one));
   // With nothing left to replace, what exceeds the wanted goes the same way: drained, and chosen by us.
   const surplus = view.active === 0 ? Math.max(0, view.desired - view.wanted) : 0;
   victims.push(...superfluous(assignment, view, surplus - extra.length, spare));
 
-  const released = new Set(extra.slice(surplus));
+  const released = new Set([...kept, ...extra.slice(surplus)].map(({ id }) => id));
   const entries = Object.entries(drains);
   return {
     going: {
@@ -48,6 +50,12 @@ export function choose(
     released: Object.fromEntries(entries.filter(([id]) => released.has(id))),
     gatheringSince,
   };
+}
+
+/** Protected from scale-in or in Standby, and nothing says that it is to go all the same. */
+function isHeldBack(assignment: Assignment, instance: InstanceObservation): boolean {
+  if (outdated(assignment, instance)) return held(assignment, instance) !== 'replace';
+  return instance.protectedFromScaleIn || standby(instance);
 }
 
 /** Outdated instances to take now: first those that serve nobody, then of those that serve up to `spare`. */

@@ -82,7 +82,7 @@ export function look(
   const current = staying.filter((i) => !outdated(assignment, i) && !taken(i));
   const limit = canaryLimit(assignment, memory, wanted);
   const active = replaceable.filter(counted).length;
-  const surge = Math.min(surgeOf(spec.surge, wanted), limit);
+  const surge = surgeOf(spec.surge, wanted);
   const missing = Math.max(0, group.desired - staying.length);
   const vacancies = Math.max(0, limit - current.length - missing - replaceable.filter(taken).length);
   const raise = Math.min(vacancies, Math.max(0, desiredGoal({ wanted, surge }, active) - group.desired));

@@ -2,7 +2,6 @@
  * Runs a command of the user's until it exits 0; 75 means not yet, anything else that the drain failed. The command
  * is run again and again, so it must be idempotent; there is no command to undo it with, so aborting does nothing.
  */
-import { runCommand } from '../services/command.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { AskedDrain } from './drains.ts';
 
@@ -12,7 +11,7 @@ const runTimeoutMs = 30_000;
 export const command = (spec: Extract<DrainSpec, { type: 'command' }>): AskedDrain => ({
   name: spec.name,
   start: async () => {},
-  async poll({ release, group, signal }, instance) {
+  async poll({ runCommand, release, group, signal }, instance) {
     const result = await runCommand(
       spec.argv,
       { release, group: group.name, instance },

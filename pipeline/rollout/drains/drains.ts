@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../../clock.ts';
 import type { Cloud, GroupObservation, InstanceObservation } from '../../cloud/cloud.ts';
+import type { RunCommand } from '../services/command.ts';
 import type { Http } from '../services/http.ts';
 import type { DrainSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
@@ -20,6 +21,7 @@ export interface DrainContext {
   cloud: Cloud;
   clock: Clock;
   http: Http;
+  runCommand: RunCommand;
   release: string;
   group: GroupObservation;
   signal: AbortSignal;

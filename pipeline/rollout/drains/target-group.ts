@@ -2,6 +2,7 @@
  * Deregisters the instance from every target group of its group: the load balancer sends it nothing new and waits
  * for open connections, at most the target group's deregistration delay. Drained once no target group knows it.
  */
+import { standby } from '../decision/members.ts';
 import type { SeenDrain } from './drains.ts';
 
 export const targetGroup: SeenDrain = {
@@ -20,6 +21,10 @@ export const targetGroup: SeenDrain = {
   },
 
   async abort({ cloud, group }, instances) {
-    for (const arn of group.targetGroups) await cloud.registerTargets(arn, instances);
+    // Who is in Standby by now gets no traffic; Auto Scaling registers it when it returns.
+    const aside = group.instances.filter(standby).map(({ id }) => id);
+    const able = instances.filter((id) => !aside.includes(id));
+    if (able.length === 0) return;
+    for (const arn of group.targetGroups) await cloud.registerTargets(arn, able);
   },
 };

@@ -1,13 +1,12 @@
 /** A command of the user's: exit 0 passes, 75 waits, anything else, a timeout included, fails. */
-import { runCommand } from '../services/command.ts';
 import type { GateSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
-import type { Subject } from './gates.ts';
+import type { GateContext, Subject } from './gates.ts';
 
 export async function command(
   gate: Extract<GateSpec, { type: 'command' }>,
   subject: Subject,
-  signal: AbortSignal,
+  { runCommand, signal }: Pick<GateContext, 'runCommand' | 'signal'>,
 ): Promise<Answer> {
   const result = await runCommand(gate.argv, subject, gate.timeoutMs, signal);
   const source = gate.name;

@@ -7,6 +7,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Cloud, InstanceObservation } from '../../cloud/cloud.ts';
 import type { Reply } from '../questions.ts';
+import type { RunCommand } from '../services/command.ts';
 import type { Http } from '../services/http.ts';
 import type { GateSpec } from '../spec.ts';
 import type { Answer } from '../state.ts';
@@ -30,6 +31,7 @@ export interface GateContext {
   cloud: Cloud;
   clock: Clock;
   http: Http;
+  runCommand: RunCommand;
   signal: AbortSignal;
 }
 
@@ -71,7 +73,7 @@ function observed(gate: GateSpec, subject: Subject): Answer | null {
 function question(gate: GateSpec, subject: Subject): Question | null {
   switch (gate.type) {
     case 'command':
-      return ({ signal }) => command(gate, subject, signal);
+      return (context) => command(gate, subject, context);
     case 'http':
       return (context) => http(gate, subject, context);
     case 'kubernetes':

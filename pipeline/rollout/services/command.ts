@@ -18,12 +18,14 @@ const notYet = 75;
 /** Enough to see what went wrong; journals are kept for years. */
 const reasonLimit = 200;
 
-export async function runCommand(
+export type RunCommand = (
   argv: readonly string[],
-  { release, group, instance }: CommandSubject,
+  subject: CommandSubject,
   timeoutMs: number,
   signal: AbortSignal,
-): Promise<CommandAnswer> {
+) => Promise<CommandAnswer>;
+
+export const runCommand: RunCommand = async (argv, { release, group, instance }, timeoutMs, signal) => {
   const [file = '', ...args] = argv;
   const result = await execa(file, args, {
     reject: false,
@@ -49,6 +51,6 @@ export async function runCommand(
       ? (result.originalMessage ?? 'could not be run')
       : `exit ${result.exitCode}`;
   return { kind: 'no', reason: said ? `${how}: ${said}` : how };
-}
+};
 
 const lastLine = (text: string): string => text.trimEnd().split('\n').at(-1)!.trim().slice(0, reasonLimit);

@@ -293,6 +293,34 @@ describe('a victim', () => {
   test('that may have lost its traffic goes on', () => {
     expect(chosen(decideOn(assignment(), short, chosenBefore(true)))).toEqual(['i-old1']);
   });
+
+  test.each([
+    { change: { protectedFromScaleIn: true }, policy: 'wait' as const, type: 'undrain' },
+    { change: { protectedFromScaleIn: true }, policy: 'ignore' as const, type: 'undrain' },
+    { change: { protectedFromScaleIn: true }, policy: 'replace' as const, type: 'terminate' },
+    { change: { lifecycle: 'Standby' as const }, policy: 'wait' as const, type: 'undrain' },
+    { change: { lifecycle: 'Standby' as const }, policy: 'replace' as const, type: 'terminate' },
+  ])(
+    'that is held back meanwhile ($change) by policy $policy meets its $type',
+    ({ change, policy, type }) => {
+      const held = group([...previous(3), instance('i-old4', change), ...target(1)], { desired: 5 });
+      const spec = { protectedInstances: policy, standbyInstances: policy };
+      const given = { wanted: 4, memory: { drains: { 'i-old4': draining } }, drains: { 'i-old4': drained } };
+      const concerned = decideOn(assignment(spec), held, given).actions.filter(
+        (action) => 'instances' in action && action.instances.includes('i-old4'),
+      );
+      expect(concerned.map((action) => action.type)).toEqual([type]);
+    },
+  );
+
+  test('that is too many, and no longer to go once it is protected, gets its work back', () => {
+    const [first, ...others] = target(5);
+    const seen = group([{ ...first!, protectedFromScaleIn: true }, ...others], { desired: 5 });
+    const given = { wanted: 4, memory: { drains: { 'i-new1': draining } }, drains: { 'i-new1': drained } };
+    const decision = decideOn(assignment({ protectedInstances: 'replace' }), seen, given);
+    expect(actionsOf(decision, 'undrain')).toMatchObject([{ instances: ['i-new1'] }]);
+    expect(actionsOf(decision, 'terminate')).toEqual([]);
+  });
 });
 
 describe('termination', () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Cloud, Lifecycle } from '../../../pipeline/cloud/cloud.ts';
 import { consul } from '../../../pipeline/rollout/drains/consul.ts';
+import { runCommand } from '../../../pipeline/rollout/services/command.ts';
 import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
 import { group, instance } from '../group.ts';
 import { scriptedHttp } from '../services/scripted-http.ts';
@@ -57,6 +58,7 @@ function drain(lifecycles: Record<string, Lifecycle> = {}) {
     cloud: {} as Cloud,
     clock: virtualClock(),
     http: script.http,
+    runCommand,
     release: 'r-1',
     group: group(instances),
     signal: new AbortController().signal,

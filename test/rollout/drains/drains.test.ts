@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Cloud, InstanceObservation, TargetObservation } from '../../../pipeline/cloud/cloud.ts';
 import { type Drain, drainOf } from '../../../pipeline/rollout/drains/drains.ts';
+import { runCommand } from '../../../pipeline/rollout/services/command.ts';
 import { httpRequest } from '../../../pipeline/rollout/services/http.ts';
 import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
 import { group, instance } from '../group.ts';
@@ -17,6 +18,7 @@ function recording() {
     cloud,
     clock: virtualClock(),
     http: httpRequest,
+    runCommand,
     release: 'r-1',
     group: group([], { targetGroups: ['tg-1', 'tg-2'] }),
     signal: new AbortController().signal,
@@ -38,6 +40,17 @@ test('a target-group drain leaves every target group, and returns to every one w
     ['register', 'tg-1', ['i-1']],
     ['register', 'tg-2', ['i-1']],
   ]);
+});
+
+test('a target-group drain gives no traffic to an instance that was taken aside meanwhile', async () => {
+  const { calls, context } = recording();
+  const aside = group([instance('i-1', { lifecycle: 'Standby' }), instance('i-2')], {
+    targetGroups: ['tg-1'],
+  });
+  const drain = drainOf({ type: 'target-group', ...policy });
+  await drain.abort({ ...context, group: aside }, ['i-1', 'i-2']);
+  await drain.abort({ ...context, group: aside }, ['i-1']);
+  expect(calls).toEqual([['register', 'tg-1', ['i-2']]]);
 });
 
 test.each([

@@ -2,6 +2,7 @@ import { expect, test, vi } from 'vitest';
 import type { Cloud } from '../../../pipeline/cloud/cloud.ts';
 import { CloudError } from '../../../pipeline/cloud/cloud.ts';
 import { httpHook } from '../../../pipeline/rollout/drains/http-hook.ts';
+import { runCommand } from '../../../pipeline/rollout/services/command.ts';
 import { type Http, type HttpRequest, NoAnswer } from '../../../pipeline/rollout/services/http.ts';
 import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
 import { group, instance } from '../group.ts';
@@ -18,6 +19,7 @@ const contextWith = (http: Http) => ({
   cloud: {} as Cloud,
   clock: virtualClock(),
   http,
+  runCommand,
   release: 'r-1',
   group: group([instance('i-1'), instance('i-2')]),
   signal: new AbortController().signal,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Cloud } from '../../../pipeline/cloud/cloud.ts';
 import { kubernetes } from '../../../pipeline/rollout/drains/kubernetes.ts';
+import { runCommand } from '../../../pipeline/rollout/services/command.ts';
 import { httpRequest } from '../../../pipeline/rollout/services/http.ts';
 import type { DrainSpec } from '../../../pipeline/rollout/spec.ts';
 import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
@@ -42,6 +43,7 @@ function drain(changes: Partial<KubernetesSpec> = {}) {
     cloud: {} as Cloud,
     clock,
     http: httpRequest,
+    runCommand,
     release: 'r-1',
     group: group([]),
     signal: new AbortController().signal,

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Cloud } from '../../../pipeline/cloud/cloud.ts';
 import { nomad } from '../../../pipeline/rollout/drains/nomad.ts';
+import { runCommand } from '../../../pipeline/rollout/services/command.ts';
 import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
 import { group, instance } from '../group.ts';
 import { scriptedHttp } from '../services/scripted-http.ts';
@@ -61,6 +62,7 @@ function drain(seen: typeof documented = documented, allocations: object[] | nul
     cloud: {} as Cloud,
     clock: virtualClock(),
     http: script.http,
+    runCommand,
     release: 'r-1',
     group: group([one]),
     signal: new AbortController().signal,

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Cloud } from '../../../pipeline/cloud/cloud.ts';
 import { vault } from '../../../pipeline/rollout/drains/vault.ts';
+import { runCommand } from '../../../pipeline/rollout/services/command.ts';
 import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
 import { group, instance } from '../group.ts';
 import { scriptedHttp } from '../services/scripted-http.ts';
@@ -28,6 +29,7 @@ function drain() {
     cloud: {} as Cloud,
     clock: virtualClock(),
     http: script.http,
+    runCommand,
     release: 'r-1',
     group: group([one, instance('i-2', { privateAddress: '10.0.0.2' })]),
     signal: new AbortController().signal,

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Cloud } from '../../../pipeline/cloud/cloud.ts';
 import { askInTurn, askObserved, questionsOf, type Subject } from '../../../pipeline/rollout/gates/gates.ts';
+import { runCommand } from '../../../pipeline/rollout/services/command.ts';
 import { httpRequest } from '../../../pipeline/rollout/services/http.ts';
 import type { GateSpec } from '../../../pipeline/rollout/spec.ts';
 import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
@@ -10,6 +11,7 @@ const context = {
   cloud: {} as Cloud,
   clock: virtualClock(),
   http: httpRequest,
+  runCommand,
   signal: new AbortController().signal,
 };
 const ask = (gates: GateSpec[], about: Subject) => askInTurn(questionsOf(gates, about), context);

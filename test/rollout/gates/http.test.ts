@@ -3,6 +3,7 @@ import type { Cloud, InstanceObservation } from '../../../pipeline/cloud/cloud.t
 import { configSchema } from '../../../pipeline/config/schema.ts';
 import { resolved } from '../../../pipeline/fleet/waves.ts';
 import { askInTurn, questionsOf } from '../../../pipeline/rollout/gates/gates.ts';
+import { runCommand } from '../../../pipeline/rollout/services/command.ts';
 import { type Http, type HttpRequest, NoAnswer } from '../../../pipeline/rollout/services/http.ts';
 import type { GateSpec } from '../../../pipeline/rollout/spec.ts';
 import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
@@ -17,7 +18,13 @@ const gateOf = (keys: object): GateSpec =>
 
 const ask = (keys: object, http: Http, served = false, changes: Partial<InstanceObservation> = {}) => {
   const subject = { release: 'r-1', group: 'web', instance: instance('i-1', changes), served };
-  const context = { cloud: {} as Cloud, clock: virtualClock(), http, signal: new AbortController().signal };
+  const context = {
+    cloud: {} as Cloud,
+    clock: virtualClock(),
+    http,
+    runCommand,
+    signal: new AbortController().signal,
+  };
   return askInTurn(questionsOf([gateOf(keys)], subject), context);
 };
 const answering =

@@ -2,6 +2,7 @@ import type { V1DaemonSet, V1LabelSelector, V1Node } from '@kubernetes/client-no
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Cloud } from '../../../pipeline/cloud/cloud.ts';
 import { kubernetes } from '../../../pipeline/rollout/gates/kubernetes.ts';
+import { runCommand } from '../../../pipeline/rollout/services/command.ts';
 import { selects, wants } from '../../../pipeline/rollout/services/kubernetes/selectors.ts';
 import { virtualClock } from '../../../pipeline/simulator/virtual-clock.ts';
 import { instance } from '../group.ts';
@@ -36,6 +37,7 @@ const ask = (served = false, id = 'i-0123456789abcde0a') =>
       cloud: {} as Cloud,
       clock: virtualClock(),
       http: async () => ({ status: 500, body: '' }),
+      runCommand,
       signal: new AbortController().signal,
     },
   );
