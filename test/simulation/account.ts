@@ -68,15 +68,19 @@ function add(world: World, name: string, drawn: GroupDraw): void {
 /** What came to the group after its instances: hooks, a warm pool, an alarm, another release. */
 function surround(world: World, group: Group, drawn: GroupDraw): void {
   for (const [index, { transition, heartbeatS }] of drawn.othersHooks.entries()) {
-    const name = `theirs-${index}`;
-    putHook(group, { name, transition, heartbeatMs: heartbeatS * 1000, defaultResult: 'CONTINUE' });
+    putHook(group, {
+      name: othersHook(index),
+      transition,
+      heartbeatMs: heartbeatS * 1000,
+      defaultResult: 'CONTINUE',
+    });
   }
   if (drawn.handover) {
     const heartbeatMs = drawn.handover.heartbeatS * 1000;
     putHook(group, { name: handoverHook, transition: 'terminating', heartbeatMs, defaultResult: 'CONTINUE' });
   }
   if (drawn.warmPool) putPool(world, group, { minSize: 1, maxPrepared: 0, state: drawn.warmPool });
-  if (drawn.hasAlarm) {
+  if (drawn.alarm) {
     // Its state is set, never measured.
     const watch = {
       metric: { namespace: 'Simulation', name: 'errors', dimensions: {} },
@@ -91,11 +95,13 @@ function surround(world: World, group: Group, drawn: GroupDraw): void {
     putAlarm(world, alarmOf(group.name), { watch, rule: null, given: {} });
     setAlarmState(world, alarmOf(group.name), 'OK', 'no errors');
   }
+  group.capacityRebalance = drawn.rebalancesSpot;
   group.newInstancesProtected = drawn.protectsNew;
   if (drawn.isTaken) group.tags['drover:release'] = { value: rival, propagateAtLaunch: false };
 }
 
 export const handoverHook = 'drover';
+export const othersHook = (index: number): string => `theirs-${index}`;
 export const rival = 'r-0';
 export const alarmOf = (group: string): string => `${group}-errors`;
 
@@ -141,7 +147,7 @@ export function specOf(name: string, drawn: GroupDraw): GroupSpec {
     gates: gatesOf(name, drawn),
     drain: drainsOf(name, drawn),
     handover: drawn.handover
-      ? { hook: handoverHook, until: { ...workOf('jobs', name, drawn.handover), deadlineMs: workDeadlineMs } }
+      ? { hook: handoverHook, until: workOf('jobs', name, drawn.handover) }
       : undefined,
     protectedInstances: drawn.held,
     standbyInstances: drawn.held,
@@ -163,12 +169,12 @@ function strategyOf({ strategy }: GroupDraw): GroupSpec['strategy'] {
   }
 }
 
-function gatesOf(name: string, { httpGate, hasAlarm }: GroupDraw): GateSpec[] {
+function gatesOf(name: string, { httpGate, alarm }: GroupDraw): GateSpec[] {
   const gates = [...defaultSpec(name).gates];
   if (httpGate) {
     gates.push({ type: 'http', scheme: 'http', port: 80, path: '/', status: '200-299', timeoutMs: 5_000 });
   }
-  if (hasAlarm) gates.push({ type: 'alarms', names: [alarmOf(name)], insufficient_data: 'wait' });
+  if (alarm) gates.push({ type: 'alarms', names: [alarmOf(name)], insufficient_data: 'wait' });
   return gates;
 }
 
@@ -182,17 +188,15 @@ function drainsOf(name: string, { onDrainDeadline, hookDrain }: GroupDraw): Drai
   return hookDrain.isFirst ? [hook, ...drains] : [...drains, hook];
 }
 
-const workOf = (service: 'drain' | 'jobs', group: string, { onDeadline }: WorkDraw) => ({
-  type: 'http-hook' as const,
-  name: service,
-  url: urlOf(service, group),
-  timeoutMs: 5_000,
-  deadlineMs: workDeadlineMs,
-  on_deadline: onDeadline,
-});
+function workOf(service: 'drain' | 'jobs', group: string, { by, onDeadline }: WorkDraw) {
+  const always = { name: service, deadlineMs: workDeadlineMs, on_deadline: onDeadline };
+  return by === 'command'
+    ? { ...always, type: 'command' as const, argv: [service] }
+    : { ...always, type: 'http-hook' as const, url: urlOf(service, group), timeoutMs: 5_000 };
+}
 
 /** Longer than any work that ends. */
-const workDeadlineMs = 120_000;
+const workDeadlineMs = 180_000;
 
 /** Longer than any drain a scenario draws, as long as it is not made to stick. */
 const drainDeadlineMs = 90_000;

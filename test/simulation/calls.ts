@@ -26,6 +26,8 @@ export function judgeCall(court: Court, call: keyof Cloud, given: unknown[]): vo
     for (const [name, watch] of watches) {
       if (!world.groups[name]!.targetGroupArns.includes(arn)) continue;
       requireIntent(court, name, call);
+      // A view from before its own call shows a target healthy that has yet to become so again.
+      if (call === 'registerTargets') watch.disturbedAt = world.now;
       for (const id of ids) {
         if (call === 'registerTargets') watch.touched.delete(id);
         else watch.touched.add(id);
@@ -60,6 +62,7 @@ export function judgeCall(court: Court, call: keyof Cloud, given: unknown[]): vo
       for (const id of given[2] as string[]) judgeLettingGo(court, watch, given[1] as string, id);
       return;
     case 'extendLifecycleActions':
+      for (const id of given[2] as string[]) watch.askedAt.set(id, world.now);
       if (given[1] !== watch.spec.handover?.hook)
         court.violated(name, `answers for the hook ${given[1]}, which is somebody else's`);
       return;
@@ -119,10 +122,8 @@ function judgeTermination(court: Court, watch: Watch, id: string, decrement: boo
   const violated = (what: string): void => court.violated(spec.group, `${id} ${what}`);
   if (!member || /^(Terminat|Warmed)/.test(member.lifecycle)) return;
   watch.touched.add(id);
-  watch.ended.add(id);
-  const isHeld = member.protectedFromScaleIn ? spec.protectedInstances : undefined;
-  if (isHeld && isHeld !== 'replace' && known(watch) && !watch.takenFree.has(id))
-    violated('ended although protected');
+  const isHeld = member.protectedFromScaleIn && spec.protectedInstances !== 'replace';
+  if (isHeld && known(watch)) violated('ended although protected');
   if (member.lifecycle === 'Standby') {
     if (spec.standbyInstances !== 'replace' && known(watch)) violated('ended in Standby');
     if (decrement) violated('is in Standby: desired does not count it');
@@ -166,7 +167,8 @@ function judgeRefresh(court: Court, watch: Watch, request: RefreshRequest): void
   if (!world.templates[templateOf(group).id]!.versions[request.version]) {
     violated(`a refresh to version ${request.version}, which does not exist`);
   }
-  if (!known(watch)) return;
+  // More than 100 % Auto Scaling refuses: nothing comes of it, and it is asked for anew.
+  if (!known(watch) || request.minHealthy > 100) return;
   const { floor, most } = limitsOf(world, watch);
   const fewest = Math.ceil((group.desired * request.minHealthy) / 100);
   const greatest = Math.floor((group.desired * request.maxHealthy) / 100);
@@ -183,6 +185,7 @@ function judgeLettingGo({ world, services, violated }: Court, watch: Watch, hook
     return;
   }
   letGo.add(id);
+  watch.askedAt.set(id, world.now);
   const { until } = handover;
   const since = waiting.get(id);
   const isLate = since !== undefined && world.now - since >= until.deadlineMs;

@@ -25,16 +25,17 @@ const allowance = (instances: number, tenths: number): fc.Arbitrary<Allowance> =
     upTo(tenths).map((n) => ({ fraction: n / 10 })),
   );
 
-/** Every twelfth time: what costs time in a simulation, or is a world of its own. */
+/** Every eighth time: what costs time in a simulation, or is a world of its own. */
 const seldom = <T>(some: fc.Arbitrary<T>, none: T) =>
-  fc.oneof({ weight: 11, arbitrary: fc.constant(none) }, { weight: 1, arbitrary: some });
+  fc.oneof({ weight: 7, arbitrary: fc.constant(none) }, { weight: 1, arbitrary: some });
 
 const policy = fc.constantFrom<Policy[]>('fail', 'skip', 'force');
 
-const work = {
-  workS: fc.oneof({ weight: 4, arbitrary: upTo(60) }, { weight: 1, arbitrary: fc.constant(null) }),
+const workOf = (longestS: number) => ({
+  by: fc.constantFrom('http' as const, 'http' as const, 'command' as const),
+  workS: fc.oneof({ weight: 4, arbitrary: upTo(longestS) }, { weight: 1, arbitrary: fc.constant(null) }),
   onDeadline: policy,
-};
+});
 
 /** Rolling more often than all others together: what they share, it shows best. */
 const strategy: fc.Arbitrary<StrategyDraw> = fc.oneof(
@@ -83,8 +84,8 @@ const group: fc.Arbitrary<GroupDraw> = fc
     soakS: upTo(60),
     strategy,
     onDrainDeadline: fc.constantFrom<GroupDraw['onDrainDeadline'][]>('fail', 'skip', 'force', null),
-    hookDrain: seldom(fc.record({ ...work, isFirst: fc.boolean() }), null),
-    handover: seldom(fc.record({ ...work, heartbeatS: between(30, 90) }), null),
+    hookDrain: seldom(fc.record({ ...workOf(60), isFirst: fc.boolean() }), null),
+    handover: seldom(fc.record({ ...workOf(120), heartbeatS: between(30, 90) }), null),
     othersHooks: seldom(
       fc.array(
         fc.record({
@@ -93,14 +94,21 @@ const group: fc.Arbitrary<GroupDraw> = fc
             'terminating',
           ),
           heartbeatS: between(30, 60),
+          answersS: fc.oneof(fc.constant(null), upTo(50)),
+          abandons: upTo(2),
         }),
         { minLength: 1, maxLength: 2 },
       ),
       [],
     ),
     httpGate: rarely(fc.record({ slowS: upTo(20), flaps: fc.boolean() }), null),
-    hasAlarm: seldom(fc.constant(true), false),
+    alarm: seldom(
+      fc.record({ rings: fc.option(fc.record({ atS: upTo(400), forS: between(5, 600) }), { freq: 4 }) }),
+      null,
+    ),
     warmPool: seldom(fc.constantFrom<GroupDraw['warmPool'][]>('Stopped', 'Running'), null),
+    rebalancesSpot: fc.boolean(),
+    race: seldom(upTo(10), null),
     protectsNew: fc.oneof({ weight: 40, arbitrary: fc.constant(false) }, fc.constant(true)),
     isTaken: fc.oneof({ weight: 60, arbitrary: fc.constant(false) }, fc.constant(true)),
     wave: fc.constantFrom<GroupDraw['wave'][]>(0, 0, 1),
@@ -112,6 +120,8 @@ const group: fc.Arbitrary<GroupDraw> = fc
       ? { ...drawn, surge: { instances: 1 } }
       : drawn,
   )
+  // "This operation cannot be called on an Auto Scaling group that [...] requests Spot Instances" (PutWarmPool).
+  .map((drawn) => (drawn.warmPool ? { ...drawn, rebalancesSpot: false } : drawn))
   // Auto Scaling knows no drain but its own: that it is refused has tests of its own, too.
   .map((drawn) => (drawn.strategy.type === 'instance-refresh' ? { ...drawn, hookDrain: null } : drawn));
 
@@ -130,7 +140,6 @@ const happening: fc.Arbitrary<Happening> = fc
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('template' as const) }) },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('drains-stick' as const) }) },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('stand-by' as const), which }) },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant('alarm' as const), forS: between(5, 300) }) },
       {
         weight: 1,
         arbitrary: fc.record({ kind: fc.constant('no-capacity' as const), forS: between(10, 400) }),
@@ -203,10 +212,10 @@ const fault: fc.Arbitrary<FaultDraw> = fc
         }),
       },
       {
-        weight: 2,
+        weight: 4,
         arbitrary: fc.record({
           kind: fc.constant('spot-interruption' as const),
-          recommendedS: upTo(60),
+          recommendedS: upTo(300),
           noticeS: between(10, 120),
         }),
       },
@@ -254,6 +263,7 @@ const death: fc.Arbitrary<Death> = fc.record({
   at: fc.constantFrom<Death['at'][]>('before the call', 'after the call', 'after the record', 'signal'),
   nth: between(1, 60),
   deadForS: between(1, 120),
+  next: fc.constantFrom('resume' as const, 'resume' as const, 'roll back' as const),
 });
 
 const lists = <T>(one: fc.Arbitrary<T>, maxLength: number) =>

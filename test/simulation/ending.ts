@@ -25,6 +25,8 @@ interface Ended {
   groups: readonly GroupSpec[];
   before: Settings;
   end: End;
+  /** Instances that were in a warm pool when the engine was done: whom Auto Scaling launches from there is its own affair. */
+  pooled: ReadonlySet<string>;
   wanted: (group: string) => number;
 }
 
@@ -95,7 +97,10 @@ export function judgeEnd(given: Ended): string[] {
   return found;
 }
 
-function judgeGroup({ scenario, world, journals, before, end, wanted }: Ended, name: string): string[] {
+function judgeGroup(
+  { scenario, world, journals, before, end, pooled, wanted }: Ended,
+  name: string,
+): string[] {
   const group = world.groups[name]!;
   const found: string[] = [];
   const happened = scenario.happenings.filter((one) => nameOf(one.group) === name);
@@ -140,7 +145,7 @@ function judgeGroup({ scenario, world, journals, before, end, wanted }: Ended, n
     return (isUndone && journaledVersion(journal.records(), name)) || [];
   });
   const strays = members.filter((member) => {
-    if (member.lifecycle.startsWith('Terminat')) return false;
+    if (member.lifecycle.startsWith('Terminat') || pooled.has(member.instanceId)) return false;
     // By policy they keep the image they have.
     if (member.protectedFromScaleIn || member.lifecycle === 'Standby') return false;
     return end.outcome === 'rolled back'

@@ -20,22 +20,34 @@ export function excusesOf(scenario: Scenario): string[] {
   );
   const excuses = [
     !['good', 'boots-slowly'].includes(image) && `the image is ${image}`,
-    // After two failed checks a target must pass five, thirty seconds apart: as long as a gate's deadline.
+    // Two checks of a target group may fail before the software is up. Then five must pass, thirty seconds apart, and five
+    // and the boot take longer than a gate waits.
     image === 'boots-slowly' && groups.some((one) => one.isLoadBalanced) && 'targets turn healthy late',
+    // It is theirs from then on, and the release ends.
     number('template') > 0 && 'somebody sets the template version',
-    number('drains-stick') > 0 && 'drains stick',
-    number('slow-drain') > 0 && 'drains are slow',
+    // By policy; otherwise they are given up.
+    number('drains-stick') + number('slow-drain') > 0 &&
+      groups.some((one) => one.isLoadBalanced && one.onDrainDeadline === 'fail') &&
+      'drains end too late, and must not',
+    // An instance that does not come is waited for as long as a gate.
     number('no-capacity') > 0 && 'there is no capacity for a while',
     // One is chance; see lossesAllowed. Software that fails is what the gates are for.
     taken > 1 && 'instances die',
     faults.some((one) => one.kind === 'death' && one.of === 'software') && 'software fails',
-    number('protect') > 0 && 'somebody protects an instance',
-    number('stand-by') > 0 && groups.some((one) => one.held === 'wait') && 'somebody takes one aside',
+    // By policy whoever is held back is waited for, until the deadline.
+    number('protect') + number('stand-by') > 0 &&
+      groups.some((one) => one.held === 'wait') &&
+      'somebody holds an instance back',
     held.length > 0 && 'somebody has to release an instance',
+    // What a refresh has launched ahead is protected too, and nobody may end it once the refresh is cancelled.
+    groups.some((one) => one.protectsNew && one.strategy.type === 'instance-refresh') &&
+      'what is too much is protected',
+    // Five refusals in a row are a failure.
     weather.filter(({ does }) => does === 'throttled').length >= 5 && 'calls are refused again and again',
     happenings.some((one) => one.kind === 'clock-jump') && 'the clock jumps over deadlines',
-    number('alarm') > 0 && groups.some(({ hasAlarm }) => hasAlarm) && 'an alarm rings',
+    groups.some(({ alarm }) => alarm?.rings) && 'an alarm rings',
     number('denied') > 0 && 'calls are denied',
+    // While the SDK waits for one, nothing else is done to the group, for as long as a gate's deadline.
     number('timeout') + number('lost-response') > 0 && 'answers are lost',
     faults.reduce((sum, one) => sum + refusedForS(one), 0) > apiPatienceS && 'the API refuses for long',
     http.length > 0 && asks && 'services answer badly',
@@ -65,21 +77,19 @@ export function alarmsRung(
   startedAt: number,
 ): string[] {
   const { deaths, happenings } = scenario;
-  const isUnclear = happenings.filter(({ kind }) => kind === 'alarm').length > 1;
-  if (isUnclear || deaths.length > 0 || happenings.some(({ kind }) => kind === 'clock-jump')) return [];
+  if (deaths.length > 0 || happenings.some(({ kind }) => kind === 'clock-jump')) return [];
   const records = journal.records();
-  return happenings.flatMap((one) => {
-    const drawn = scenario.groups[one.group];
-    if (one.kind !== 'alarm' || !drawn?.hasAlarm) return [];
-    const { wave, environment } = groups.find(({ group }) => group === nameOf(one.group))!;
+  return scenario.groups.flatMap(({ alarm }, index) => {
+    if (!alarm?.rings) return [];
+    const { wave, environment } = groups.find(({ group }) => group === nameOf(index))!;
     const isIts = (data: { wave: string; environment: string }) =>
       data.wave === wave && data.environment === environment;
     const began = records.find((record) => record.type === 'wave.started' && isIts(record.data));
     const ended = records.find((record) => record.type === 'wave.finished' && isIts(record.data));
     if (!began || ended?.type !== 'wave.finished' || ended.data.outcome !== 'promoted') return [];
-    const rungAt = startedAt + one.atS * 1000;
+    const rungAt = startedAt + alarm.rings.atS * 1000;
     const from = Math.max(rungAt, Date.parse(began.at));
-    const to = Math.min(rungAt + one.forS * 1000, Date.parse(ended.at));
-    return to - from >= alarmSeenMs ? [`promoted while the alarm of ${nameOf(one.group)} rang`] : [];
+    const to = Math.min(rungAt + alarm.rings.forS * 1000, Date.parse(ended.at));
+    return to - from >= alarmSeenMs ? [`promoted while the alarm of ${nameOf(index)} rang`] : [];
   });
 }

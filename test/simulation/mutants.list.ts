@@ -62,10 +62,23 @@ export const mutants: readonly Mutant[] = [
     replace: 'false && canary.isOver && goal.version && strategy.type',
   },
   {
+    name: 'does not count the surge towards a canary',
+    file: 'rollout/decision/view.ts',
+    find: 'Math.min(vacancies, Math.max(0, desiredGoal({ wanted, surge }, active) - group.desired))',
+    replace: 'Math.max(0, desiredGoal({ wanted, surge }, active) - group.desired)',
+  },
+  {
     name: 'widens a canary before it has soaked',
     file: 'rollout/decision/canary.ts',
     find: 'if (now - canary.provenSince < strategy.soakMs) return [];',
     replace: '',
+  },
+  // The gates over the group.
+  {
+    name: 'ignores alarms',
+    file: 'rollout/gates/alarms.ts',
+    find: "case 'ALARM':",
+    replace: "case 'ALARM':\n        return { status: 'passed', source, reason: '' };",
   },
   // Auto Scaling's own refresh.
   {
@@ -118,6 +131,30 @@ export const mutants: readonly Mutant[] = [
     replace: "if (error instanceof NoAnswer) return answered('passed', error.message);",
   },
   {
+    name: 'takes a command that says not yet for one that is done',
+    file: 'rollout/drains/command.ts',
+    find: "if (result.kind === 'yes')",
+    replace: "if (result.kind !== 'no')",
+  },
+  {
+    name: 'does not give back the work it has drained',
+    file: 'rollout/act.ts',
+    find: 'await drainOf(done).abort(context, action.instances);',
+    replace: '',
+  },
+  {
+    name: 'drains an instance again where it should give its work back',
+    file: 'rollout/drains/http-hook.ts',
+    find: "post(spec, context, 'abort', instance)",
+    replace: "post(spec, context, 'drain', instance)",
+  },
+  {
+    name: 'ends a victim that somebody holds back meanwhile',
+    file: 'rollout/decision/victims.ts',
+    find: 'taken.filter((one) => isHeldBack(assignment, one))',
+    replace: 'taken.filter((one) => isHeldBack(assignment, one) && false)',
+  },
+  {
     name: 'takes a question not answered yet for one that has passed',
     file: 'rollout/gates/gates.ts',
     find: "if (!answer) return { status: 'waiting'",
@@ -153,6 +190,18 @@ export const mutants: readonly Mutant[] = [
     file: 'rollout/decision/handover.ts',
     find: "if (verdict === 'done') ended.push(id);",
     replace: "if (verdict === 'done') continue;",
+  },
+  {
+    name: 'sends no heartbeat',
+    file: 'rollout/decision/handover.ts',
+    find: 'if (due.length > 0) {',
+    replace: 'if (due.length < 0) {',
+  },
+  {
+    name: 'sends no heartbeat while a call is in doubt',
+    file: 'rollout/decision/decide.ts',
+    find: 'return { actions: handing, memory: handed,',
+    replace: 'return { actions: [], memory: handed,',
   },
   // Who is held back.
   {
@@ -223,6 +272,12 @@ export const mutants: readonly Mutant[] = [
     file: 'rollout/decision/perceive.ts',
     find: 'wanted: Math.min(to, limit), expected: to',
     replace: 'expected: to',
+  },
+  {
+    name: 'writes its desired over one that others have just set',
+    file: 'rollout/decision/borrow.ts',
+    find: 'desired: raised, ifDesired: view.desired',
+    replace: 'desired: raised',
   },
   // The record.
   {

@@ -15,11 +15,12 @@ import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { rolloutDeadlineMs, wavesOf, worldOf } from './account.ts';
 import { judgeEnd, refreshLeft, settingsOf } from './ending.ts';
 import { behaviours, orderOf } from './faults.ts';
+import { ownersOf } from './owners.ts';
 import { createSafety } from './safety.ts';
 import type { Scenario } from './scenario.ts';
 import { servicesOf } from './services.ts';
 import { type End, releases, through } from './story.ts';
-import { blurred, meddle, stormy } from './weather.ts';
+import { blurred, meddle, peopleOf, stormy } from './weather.ts';
 
 export interface Run extends End {
   /** Broken rules, in words; empty when all is well. */
@@ -49,9 +50,12 @@ export async function run(scenario: Scenario): Promise<Run> {
   const waves = wavesOf(scenario);
   const groups = waves.flatMap((wave) => wave.groups);
   const services = servicesOf(scenario, world, clock, simulator.advance);
-  const isCalm = isUndisturbed(scenario);
-  const safety = createSafety(world, groups, services, { note, isCalm });
-  look = safety.look;
+  const safety = createSafety(world, groups, services, note);
+  const owners = ownersOf(scenario, world, clock, simulator.advance);
+  look = () => {
+    safety.look();
+    owners();
+  };
   const real = createAwsCloud({
     provider: 'simulator',
     region: world.region,
@@ -72,12 +76,15 @@ export async function run(scenario: Scenario): Promise<Run> {
   const begunAt = clock.now();
 
   const blurry = blurred(real, scenario.staleness, clock, safety.observedAt);
-  const weathered = stormy(scenario, note);
+  const { advance } = simulator;
+  const people = peopleOf(scenario, world, { clock, safety, note });
+  const weathered = stormy(scenario, { people, advance, note });
   const journals = new Map(
     releases.map((release) => {
       const heard = (record: JournalRecord): void => {
         note(`${record.type} ${JSON.stringify(record.data)}`);
         safety.heard(record);
+        services.heard(record);
       };
       return [release as string, told(createMemoryJournal(release, clock), heard)];
     }),
@@ -85,8 +92,9 @@ export async function run(scenario: Scenario): Promise<Run> {
   const depsOf = (release: string): RolloutDeps => {
     const journal = journals.get(release)!;
     return {
-      cloud: weathered(safety.watched(blurry, journal, simulator.advance)),
+      cloud: weathered(safety.watched(blurry, journal, advance)),
       http: services.http,
+      runCommand: services.runCommand,
       journal,
       clock,
       progress: silent,
@@ -94,14 +102,11 @@ export async function run(scenario: Scenario): Promise<Run> {
     };
   };
   const over = new AbortController();
-  const meddling = meddle(
-    world,
-    simulator.advance,
-    { clock, safety, signal: over.signal, note },
-    scenario.happenings,
-  ).catch((error: unknown) => {
-    if (!over.signal.aborted) throw error;
-  });
+  const meddling = meddle(scenario, { people, clock, advance, signal: over.signal }).catch(
+    (error: unknown) => {
+      if (!over.signal.aborted) throw error;
+    },
+  );
 
   const lives = scenario.deaths.length + 1 + scenario.faults.length;
   const pauses = Math.max(0, ...groups.map(pausesMs));
@@ -110,22 +115,23 @@ export async function run(scenario: Scenario): Promise<Run> {
     () => ({ outcome: 'overdue' as const, reason: `nothing ended within ${limitMs / 1000} s` }),
     () => ({ outcome: 'overdue' as const, reason: '' }),
   );
-  const stopped = (release: string): void => {
-    if (scenario.faults.length > 0) return;
-    for (const { group } of groups) {
+  const ended = (release: string, isStop: boolean): void => {
+    safety.ended();
+    for (const { group } of isStop && scenario.faults.length === 0 ? groups : []) {
       if (refreshLeft(world, group, journals.get(release)!)) {
         safety.violated(group, 'was stopped, and its refresh goes on');
       }
     }
   };
   const imageOf = async (release: string) => images[release]!;
-  const telling = through({ waves, note, depsOf, imageOf, stopped }, scenario);
+  const telling = through({ waves, note, depsOf, imageOf, ended }, scenario);
   const end = await Promise.race([telling, overdue]).catch((error: unknown) => ({
     outcome: 'crashed' as const,
     reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
   }));
   const tookMs = clock.now() - startedAt;
   note(`${end.outcome}: ${end.reason}`);
+  const pooled = Object.values(world.groups).flatMap(({ warmPool }) => Object.keys(warmPool?.members ?? {}));
   over.abort();
   await meddling;
   for (const image of Object.values(world.images)) image.state = 'available';
@@ -143,17 +149,12 @@ export async function run(scenario: Scenario): Promise<Run> {
       groups,
       before,
       end,
+      pooled: new Set(pooled),
       wanted: safety.wanted,
     }),
   ];
   return { ...end, violations, tookMs, transcript };
 }
-
-/** Nothing interrupts the engine or delays what it says, except for the stops by hand. */
-const isUndisturbed = ({ weather, faults, staleness, http, deaths, happenings }: Scenario): boolean =>
-  [weather, faults, staleness, http].every(({ length }) => length === 0) &&
-  deaths.every(({ at }) => at === 'signal') &&
-  !happenings.some(({ kind }) => kind === 'clock-jump');
 
 async function nextImage(cloud: RolloutDeps['cloud'], number: number) {
   const name = `base-${number}`;

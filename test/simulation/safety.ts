@@ -11,6 +11,7 @@
 import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import type { Journal, JournalRecord } from '../../pipeline/journal/records.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
+import { isHealthyIn } from '../../pipeline/simulator/capacity.ts';
 import { works } from '../../pipeline/simulator/model/behaviour.ts';
 import { activeRefresh } from '../../pipeline/simulator/model/refresh-state.ts';
 import type { Group, Member, World } from '../../pipeline/simulator/model/state.ts';
@@ -18,7 +19,9 @@ import { templateOf } from './account.ts';
 import { judgeCall } from './calls.ts';
 import { wrapped } from './death.ts';
 import type { Services } from './services.ts';
+import { judgeWaiting } from './waiting.ts';
 import {
+  atRiskIn,
   canaryLimitOf,
   countedIn,
   countedOnIn,
@@ -42,23 +45,22 @@ export interface Safety {
   watched(cloud: Cloud, journal: Journal, advance: () => void): Cloud;
   /** A record has been written. */
   heard(record: JournalRecord): void;
-  /** What is observed from now on was true at that time. */
-  observedAt(ms: number): void;
+  /** The engine looks at these groups; what it sees was true at that time. */
+  observedAt(names: readonly string[], ms: number): void;
+  /** A process has ended, and with it what it was about to do. */
+  ended(): void;
   /** Says that a rule was broken. */
   violated(group: string, what: string): void;
 }
 
-/** From an instance AZRebalance has launched being in service to Auto Scaling taking another for it. */
+/** From an instance launched ahead being in service to Auto Scaling taking another for it. */
 const rebalancingMs = 5_000;
-/** A canary that an accident leaves incomplete for less than this has soaked all the same. */
-const canaryBreakMs = 90_000;
 
-/** @param isCalm nothing interrupts or delays the engine */
 export function createSafety(
   world: World,
   specs: readonly GroupSpec[],
   services: Services,
-  { note, isCalm }: { note: (line: string) => void; isCalm: boolean },
+  note: (line: string) => void,
 ): Safety {
   const violations: string[] = [];
   const initialVersions = new Map(Object.values(world.templates).map((t) => [t.id, t.latestVersion]));
@@ -81,7 +83,8 @@ export function createSafety(
     );
     const lost = [...watch.serving].filter((id) => !serving.has(id));
     const members = Object.values(group.members);
-    const rebalances = members.some(({ rebalancing }) => rebalancing);
+    const atRisk = atRiskIn(world, group).length;
+    const rebalances = atRisk > 0 || members.some(({ rebalancing }) => rebalancing);
     // Nothing need have happened between the last look and its coming into service.
     if (rebalances || watch.rebalances) watch.rebalancedAt = world.now;
     watch.rebalances = rebalances;
@@ -99,15 +102,15 @@ export function createSafety(
     watch.least = Math.min(limits.floor, serving.size);
 
     const total = countedIn(group).length;
-    // What AZRebalance has launched is in service for a moment before it takes another for it.
+    // What was launched ahead is in service for a moment before another is taken for it.
     const isRebalanced = world.now - watch.rebalancedAt <= rebalancingMs;
-    if (total > watch.most && !isRebalanced)
+    if (total > watch.most + atRisk && !isRebalanced)
       violated(name, `${total} instances, ${watch.most} allowed (wanted ${wanted})`);
     watch.most = Math.max(limits.most, Math.min(watch.most, total));
 
     lookAtVersions(name, group);
     lookAtCanary(watch, group, serving);
-    lookAtWaiting(name, watch, members);
+    judgeWaiting(world, services, watch, (what) => violated(name, what));
   }
 
   /**
@@ -133,22 +136,24 @@ export function createSafety(
     const limit = canaryLimitOf(watch);
     if (limit === null) return;
     const whole = [...serving].filter((id) => group.members[id]?.template?.version === watch.target).length;
-    if (whole >= Math.min(limit, watch.wanted)) {
-      const isNew = watch.canaryBrokenAt !== null && world.now - watch.canaryBrokenAt >= canaryBreakMs;
-      watch.canarySince = isNew ? world.now : (watch.canarySince ?? world.now);
-      watch.canaryBrokenAt = null;
-    } else if (watch.canarySince !== null) watch.canaryBrokenAt ??= world.now;
+    if (whole >= Math.min(limit, watch.wanted)) watch.canarySince ??= world.now;
   }
 
-  function lookAtWaiting(name: string, watch: Watch, members: readonly Member[]): void {
-    const hook = watch.spec.handover?.hook;
-    if (hook === undefined) return;
-    for (const { instanceId: id, lifecycle } of members) {
-      if (lifecycle === 'Terminating:Wait' && !watch.waiting.has(id)) watch.waiting.set(id, world.now);
-      const isOver = lifecycle === 'Terminating:Proceed' && watch.ended.has(id) && !watch.letGo.has(id);
-      if (isOver && isCalm && watch.waiting.has(id)) violated(name, `the hook of ${id} timed out`);
-      if (isOver) watch.letGo.add(id);
-    }
+  /**
+   * A soak that was broken begins anew, as soon as anybody could see that it was: software fails before the checks of
+   * a target group say so, and between two looks an instance may go and another take its place.
+   */
+  function seeCanary(watch: Watch): void {
+    const limit = canaryLimitOf(watch);
+    if (limit === null) return;
+    const group = world.groups[watch.spec.group]!;
+    const whole = Object.values(group.members).filter(
+      ({ instanceId, lifecycle, template }) =>
+        template?.version === watch.target &&
+        lifecycle === 'InService' &&
+        isHealthyIn(world, group, instanceId),
+    ).length;
+    if (whole < Math.min(limit, watch.wanted)) watch.canarySince = null;
   }
 
   /** Whether an instance the engine has not touched went by somebody else's doing. */
@@ -173,9 +178,10 @@ export function createSafety(
       const watch = watches.get(name)!;
       const group = world.groups[name]!;
       const before = group.desired;
+      // The number the engine is just asking for nobody else sets: whose it is could not be told.
+      if (wanted !== undefined && wanted === watch.asked) return;
       act();
-      // The number the engine has asked for without an answer says nothing when somebody else sets it.
-      if (wanted !== undefined && wanted !== watch.asked) watch.wanted = wanted;
+      watch.wanted = wanted ?? watch.wanted;
       watch.disturbedAt = world.now;
       if (group.desired < before) watch.loweredByOthers = true;
       watch.most = Math.max(watch.most, watch.wanted + surgeOf(watch.spec.surge, watch.wanted));
@@ -199,15 +205,16 @@ export function createSafety(
         if (!isSoaked && known(watch)) violated(record.data.group, 'widened before the canary had soaked');
       }
       for (const watch of watches.values()) hear(watch, record, opened);
-      if (record.type === 'intent' && record.data.action === 'drain') {
-        const { takenFree, spec } = watches.get(record.data.group)!;
-        const { instances = [] } = record.data.arguments as { instances?: string[] };
-        const { members } = world.groups[spec.group]!;
-        for (const id of instances) if (!members[id]?.protectedFromScaleIn) takenFree.add(id);
+    },
+    observedAt(names, ms) {
+      viewAt = ms;
+      for (const watch of ms === world.now ? names.map((name) => watches.get(name)!) : []) {
+        watch.looks = [...watch.looks.slice(-1), ms];
+        seeCanary(watch);
       }
     },
-    observedAt(ms) {
-      viewAt = ms;
+    ended() {
+      for (const watch of watches.values()) watch.looks = [];
     },
   };
 }

@@ -11,8 +11,9 @@ export type StrategyDraw =
   | { type: 'canary'; size: Allowance; soakS: number }
   | { type: 'instance-refresh'; checkpoints: number[]; checkpointSoakS: number };
 
-/** Work that a service beside the cloud ends when it is asked to; `null`: it never does. */
+/** Work that a service beside the cloud ends when it is asked to, by HTTP or by a command; `null`: it never does. */
 export interface WorkDraw {
+  by: 'http' | 'command';
   workS: number | null;
   onDeadline: Policy;
 }
@@ -43,17 +44,29 @@ export interface GroupDraw {
   strategy: StrategyDraw;
   /** What happens to a drain of the target groups that does not end; `null`: no such drain. */
   onDrainDeadline: Policy | null;
-  /** A drain by HTTP, before or after that of the target groups. */
+  /** A drain by a service, before or after that of the target groups. */
   hookDrain: (WorkDraw & { isFirst: boolean }) | null;
   /** Work that goes on behind a termination hook. */
   handover: (WorkDraw & { heartbeatS: number }) | null;
-  /** Hooks of somebody else, who never answers for them: each holds an instance up for its heartbeat. */
-  othersHooks: { transition: 'launching' | 'terminating'; heartbeatS: number }[];
+  /**
+   * Hooks of somebody else, who answers after so many seconds, the first `abandons` times with ABANDON. `null`: never, and
+   * each holds an instance up for its heartbeat.
+   */
+  othersHooks: {
+    transition: 'launching' | 'terminating';
+    heartbeatS: number;
+    answersS: number | null;
+    abandons: number;
+  }[];
   /** Instances are asked by HTTP too: new ones are ready so much later than their checks say, some answer well in between. */
   httpGate: { slowS: number; flaps: boolean } | null;
-  /** A CloudWatch alarm over the group is a gate. */
-  hasAlarm: boolean;
+  /** A CloudWatch alarm over the group is a gate; and whether it rings. */
+  alarm: { rings: { atS: number; forS: number } | null } | null;
   warmPool: 'Stopped' | 'Running' | null;
+  /** Auto Scaling replaces instances at risk of a spot interruption before they are taken. */
+  rebalancesSpot: boolean;
+  /** What somebody sets desired to, as a share of the group's limits, just as the engine first sets it; `null`: nobody. */
+  race: number | null;
   /** New instances are protected from scale-in as they are launched. */
   protectsNew: boolean;
   /** Another release's marks are on the group. */
@@ -68,12 +81,12 @@ export type Happening = { atS: number; group: number } & (
   | { kind: 'die'; which: number }
   | { kind: 'suspend-alarms' }
   | { kind: 'resume-rebalance' }
+  /** Every second time not then, but when the first instance is drained: that one. */
   | { kind: 'protect'; which: number }
   | { kind: 'release-all' }
   | { kind: 'template' }
   | { kind: 'drains-stick' }
   | { kind: 'stand-by'; which: number }
-  | { kind: 'alarm'; forS: number }
   | { kind: 'no-capacity'; forS: number }
   | { kind: 'clock-jump'; byS: number }
 );
@@ -111,11 +124,15 @@ export interface Staleness {
   forS: number;
 }
 
-/** Where a process ends: counted anew in every life. `signal` is the stop by hand, at the nth record. */
+/**
+ * Where a process ends: counted anew in every life. `signal` is the stop by hand, at the nth record. `next`: what whoever
+ * comes does with the release.
+ */
 export interface Death {
   at: 'before the call' | 'after the call' | 'after the record' | 'signal';
   nth: number;
   deadForS: number;
+  next: 'resume' | 'roll back';
 }
 
 export interface Scenario {

@@ -1,9 +1,11 @@
 /**
- * What answers by HTTP in a scenario: the application on every instance, and per group the services that are asked to
- * drain an instance and to end the work of one behind a termination hook. All in virtual time, with the truth next to
+ * What is asked in a scenario: the application on every instance, and per group the services that are told, by HTTP or
+ * by a command, to drain an instance and to end the work of one behind a termination hook. All in virtual time, with the truth next to
  * it, so that safety can be judged by what these services know rather than by what they were heard to say.
  */
 import type { Clock } from '../../pipeline/clock.ts';
+import type { JournalRecord } from '../../pipeline/journal/records.ts';
+import type { RunCommand } from '../../pipeline/rollout/services/command.ts';
 import { type Http, NoAnswer } from '../../pipeline/rollout/services/http.ts';
 import { probe, works } from '../../pipeline/simulator/model/behaviour.ts';
 import type { Instance, World } from '../../pipeline/simulator/model/state.ts';
@@ -14,6 +16,7 @@ export type Service = 'drain' | 'jobs';
 
 export interface Services {
   http: Http;
+  runCommand: RunCommand;
   /** The application takes requests, so that a load balancer should send it some. */
   isReady(instance: Instance): boolean;
   /** The service has ended its work on the instance, which it was asked for. */
@@ -22,6 +25,8 @@ export interface Services {
   hasFailed(service: Service, group: string, instance: string): boolean;
   /** It is at work on the instance, or has ended it, and was not asked to give it back. */
   holds(service: Service, group: string): string[];
+  /** A record has been written: no command gives work back, so an instance the engine undrains is its own again. */
+  heard(record: JournalRecord): void;
 }
 
 export const urlOf = (service: Service, group: string): string => `http://${service}.${group}.example/`;
@@ -68,6 +73,13 @@ export function servicesOf(scenario: Scenario, world: World, clock: Clock, advan
     return isFooled ? { status: 200, body: 'ok\n' } : { status: 503, body: 'starting\n' };
   }
 
+  /** A service, asked to begin if it has not, says whether it is done. */
+  function askedOf(service: Service, group: string, instance: string): boolean {
+    const id = key(service, group, instance);
+    if (!begun.has(id)) begun.set(id, clock.now());
+    return isDone(service, group, instance);
+  }
+
   function service(hostname: string, body: string): { status: number; body: string } {
     const [name, group] = hostname.split('.') as [Service, string];
     const { request, instance } = JSON.parse(body) as { request: string; instance: { id: string } };
@@ -76,8 +88,7 @@ export function servicesOf(scenario: Scenario, world: World, clock: Clock, advan
       begun.delete(id);
       return { status: 200, body: 'given back' };
     }
-    if (!begun.has(id)) begun.set(id, clock.now());
-    return isDone(name, group, instance.id)
+    return askedOf(name, group, instance.id)
       ? { status: 200, body: 'done' }
       : { status: 202, body: 'still at work' };
   }
@@ -105,6 +116,29 @@ export function servicesOf(scenario: Scenario, world: World, clock: Clock, advan
         return { status: 500, body: 'error\n' };
       }
       return body ? service(hostname, body) : application(hostname);
+    },
+    async runCommand([name], { group, instance }, timeoutMs, signal) {
+      const service = name as Service;
+      const does = weatherNow();
+      if (does === 'late') await clock.sleep(Math.min(lateMs, timeoutMs), signal);
+      if (does === 'none') {
+        await clock.sleep(timeoutMs, signal);
+        return { kind: 'timeout', reason: `no answer within ${timeoutMs / 1000} s` };
+      }
+      advance();
+      if (does === 'bad') {
+        failed.add(key(service, group, instance.id));
+        return { kind: 'no', reason: 'exit 1' };
+      }
+      return askedOf(service, group, instance.id)
+        ? { kind: 'yes' }
+        : { kind: 'not-yet', reason: 'still at work' };
+    },
+    heard({ type, data }) {
+      if (type !== 'intent' || data.action !== 'undrain') return;
+      if (draws.get(data.group)?.hookDrain?.by !== 'command') return;
+      const { instances } = data.arguments as { instances: string[] };
+      for (const id of instances) begun.delete(key('drain', data.group, id));
     },
     isReady,
     isDone,

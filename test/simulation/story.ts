@@ -20,8 +20,8 @@ export interface Teller {
   /** What a process needs to work on that release. */
   depsOf(release: string): RolloutDeps;
   imageOf(release: string): Promise<{ id: string; name: string }>;
-  /** A process was stopped by hand. */
-  stopped(release: string): void;
+  /** A process has ended: stopped by hand, or killed. */
+  ended(release: string, isStop: boolean): void;
 }
 
 /** How often a person takes up again what an outage has ended: far longer than any a scenario draws. */
@@ -50,16 +50,18 @@ export async function through(teller: Teller, { deaths, afterwards }: Scenario):
 
 /** `work` in as many lives as it takes; deaths that were met are taken off the list. */
 async function lived(
-  { depsOf, note, stopped }: Teller,
+  teller: Teller,
   release: string,
   deaths: Death[],
   work: (deps: RolloutDeps) => Promise<End>,
 ): Promise<End> {
+  const { depsOf, note, waves } = teller;
   const base = depsOf(release);
+  let story = work;
   for (let outages = 0; ; ) {
     const [death] = deaths;
     try {
-      return await work(death ? doomed(base, death) : base);
+      return await story(death ? doomed(base, death) : base);
     } catch (error) {
       if (error instanceof Stuck) return { outcome: 'stuck', reason: `${error.message} ${error.remedy}` };
       if (error instanceof Refused && error.kind === 'busy')
@@ -74,16 +76,17 @@ async function lived(
       }
       if (!death || !(error instanceof Killed || error instanceof Interrupted)) throw error;
       note(`the process ends: ${error.message}`);
-      if (error instanceof Interrupted) stopped(release);
+      teller.ended(release, error instanceof Interrupted);
       deaths.shift();
       await base.clock.sleep(death.deadForS * 1000);
+      if (death.next === 'roll back') story = (deps) => undone(deps, waves, begunFor(deps) ?? 'by hand');
     }
   }
 }
 
 async function story(deps: RolloutDeps, { waves, imageOf }: Teller, release: string): Promise<End> {
-  const begun = deps.journal.records().findLast(({ type }) => type === 'rollback.started');
-  if (begun?.type === 'rollback.started') return undone(deps, waves, begun.data.reason);
+  const begunReason = begunFor(deps);
+  if (begunReason !== null) return undone(deps, waves, begunReason);
   const image = await imageOf(release);
   const fleet = waves.flatMap((wave) => wave.groups.map(({ group }) => group));
   for (const wave of waves) {
@@ -91,6 +94,12 @@ async function story(deps: RolloutDeps, { waves, imageOf }: Teller, release: str
     if (outcome.outcome === 'failed') return undone(deps, waves, outcome.reason);
   }
   return { outcome: 'promoted', reason: '' };
+}
+
+/** Why a rollback has been started; null when none has. */
+function begunFor({ journal }: RolloutDeps): string | null {
+  const begun = journal.records().findLast(({ type }) => type === 'rollback.started');
+  return begun?.type === 'rollback.started' ? begun.data.reason : null;
 }
 
 async function undone(deps: RolloutDeps, waves: readonly WaveSpec[], reason: string): Promise<End> {

@@ -2,6 +2,7 @@
 import type { JournalRecord } from '../../pipeline/journal/records.ts';
 import type { Allowance, GroupSpec } from '../../pipeline/rollout/spec.ts';
 import { servingIn } from '../../pipeline/simulator/capacity.ts';
+import { isAtRisk } from '../../pipeline/simulator/model/health.ts';
 import { counts } from '../../pipeline/simulator/model/lifecycle.ts';
 import { activeRefresh } from '../../pipeline/simulator/model/refresh-state.ts';
 import type { Group, Member, World } from '../../pipeline/simulator/model/state.ts';
@@ -17,21 +18,18 @@ export interface Watch {
   serving: Set<string>;
   /** Instances that were there before the release. */
   present: Set<string>;
-  /** Instances the engine has drained or ended; those it has ended; and since when it has drained them. */
+  /** Instances the engine has drained or ended; and since when it has drained them. */
   touched: Set<string>;
-  ended: Set<string>;
   drainedSince: Map<string, number>;
-  /** Instances that were not protected when the engine began to drain them: who protects them later is too late. */
-  takenFree: Set<string>;
   /** When the journal first announced a drain step of an instance, by both. */
   announced: Map<string, number>;
-  /** When others last changed the group or took an instance from it. */
+  /** When others last changed the group or took an instance from it, or the engine gave it one back. */
   disturbedAt: number;
   /** The desired the engine has asked for, while it is not known whether it was set. */
   asked: number | null;
   /** Desired was last lowered by somebody else: whom Auto Scaling takes then is their doing. */
   loweredByOthers: boolean;
-  /** AZRebalance has launched one, by the last look, and takes another for it as soon as that is in service. */
+  /** Auto Scaling has launched one ahead, by the last look, and takes another for it as soon as that is in service. */
   rebalances: boolean;
   /** When it was last about to. */
   rebalancedAt: number;
@@ -39,12 +37,18 @@ export interface Watch {
   target: string | null;
   /** Since when as many instances of that version serve as the canary has, and whether it was found to have soaked. */
   canarySince: number | null;
-  canaryBrokenAt: number | null;
   isWidened: boolean;
   /** What was wanted when an instance refresh was started; null when none was. */
   refreshedAt: number | null;
-  /** Since when instances wait behind the hook Drover was given, and those it has let go. */
+  /** The last two times the engine has seen the group as it was. */
+  looks: number[];
+  /**
+   * Since when instances wait behind the hook Drover was given, when that runs out, when Drover last tried to answer for
+   * them, and those it has let go.
+   */
   waiting: Map<string, number>;
+  endsAt: Map<string, number>;
+  askedAt: Map<string, number>;
   letGo: Set<string>;
 }
 
@@ -57,6 +61,12 @@ export const unavailableOf = (unavailable: Allowance, wanted: number): number =>
 /** AZRebalance may exceed desired by what it launches before it terminates. */
 export const countedIn = (group: Group): Member[] =>
   Object.values(group.members).filter((member) => counts(member) && !member.rebalancing);
+
+/** In service, and to be taken for one that Capacity Rebalancing launches ahead of the spot interruption. */
+export const atRiskIn = (world: World, group: Group): Member[] =>
+  Object.values(group.members).filter(
+    (member) => member.lifecycle === 'InService' && isAtRisk(world, group, member),
+  );
 
 /**
  * In service, healthy by every check, and not given to a service to be drained. Of what a release
@@ -100,9 +110,7 @@ export function watchOf(world: World, spec: GroupSpec, services: Services): Watc
     serving,
     present,
     touched: new Set(),
-    ended: new Set(),
     drainedSince: new Map(),
-    takenFree: new Set(),
     announced: new Map(),
     disturbedAt: Number.NEGATIVE_INFINITY,
     asked: null,
@@ -111,10 +119,12 @@ export function watchOf(world: World, spec: GroupSpec, services: Services): Watc
     rebalancedAt: Number.NEGATIVE_INFINITY,
     target: null,
     canarySince: null,
-    canaryBrokenAt: null,
     isWidened: false,
     refreshedAt: null,
+    looks: [],
     waiting: new Map(),
+    endsAt: new Map(),
+    askedAt: new Map(),
     letGo: new Set(),
   };
 }
@@ -154,11 +164,11 @@ export function hear(
   const { group } = watch.spec;
   const at = Date.parse(record.at);
   if (record.type === 'group.baseline' && record.data.group === group) {
-    Object.assign(watch, { target: null, canarySince: null, canaryBrokenAt: null, isWidened: false });
+    Object.assign(watch, { target: null, canarySince: null, isWidened: false });
     watch.present = new Set(record.data.instances.map(({ id }) => id));
   } else if (record.type === 'rollback.started') watch.target = null;
   // Nobody answers for hooks any more.
-  else if (record.type === 'group.finished' && record.data.group === group) watch.ended.clear();
+  else if (record.type === 'group.finished' && record.data.group === group) watch.looks = [];
   else if (record.type === 'intent' && record.data.group === group) {
     opened.set(record.data.key, record);
     const { step, instances, change } = record.data.arguments as {

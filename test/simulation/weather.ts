@@ -1,6 +1,11 @@
 /** A cloud that refuses, loses answers, and shows what was true a while ago; and people who meddle meanwhile. */
 import type { Clock } from '../../pipeline/clock.ts';
-import { type Cloud, CloudError, type GroupObservation } from '../../pipeline/cloud/cloud.ts';
+import {
+  type Cloud,
+  CloudError,
+  type GroupChange,
+  type GroupObservation,
+} from '../../pipeline/cloud/cloud.ts';
 import { setAlarmState } from '../../pipeline/simulator/model/alarms.ts';
 import { resume, setDesired, suspend, updateGroup } from '../../pipeline/simulator/model/groups.ts';
 import { terminate } from '../../pipeline/simulator/model/instances.ts';
@@ -15,12 +20,41 @@ import type { Happening, Scenario, Staleness } from './scenario.ts';
 /** A drain that sticks: longer than any rollout. */
 const foreverMs = 30 * 86_400_000;
 
-/** Refuses and loses the calls the scenario names, counted over everybody who gets such a cloud. */
-export function stormy({ weather }: Scenario, note: (line: string) => void): (cloud: Cloud) => Cloud {
+/** What somebody does, when it is time. */
+type Act = Happening | { kind: 'alarm' | 'no-alarm' | 'capacity'; atS: number; group: number };
+
+export interface People {
+  does(act: Act): void;
+  /** The engine has begun to drain these. */
+  drained(targetGroup: string, instances: readonly string[]): void;
+}
+
+/**
+ * Refuses and loses the calls the scenario names, counted over everybody who gets such a cloud; and lets people be just
+ * ahead of the engine when it first sets a group's desired.
+ */
+export function stormy(
+  { weather, groups }: Scenario,
+  { people, advance, note }: { people: People; advance: () => void; note: (line: string) => void },
+): (cloud: Cloud) => Cloud {
   let count = 0;
+  const races = new Map(groups.map(({ race }, index) => [nameOf(index), race]));
+  const beAhead = (name: string, { desired }: GroupChange): void => {
+    const share = races.get(name) ?? null;
+    if (share === null || desired === undefined) return;
+    races.delete(name);
+    advance();
+    people.does({
+      kind: 'desired',
+      share,
+      atS: 0,
+      group: groups.findIndex((_, index) => nameOf(index) === name),
+    });
+  };
   return (cloud) =>
     wrapped(cloud, (name, call) => async (...given) => {
       if (!isMutation(name)) return call(...given);
+      if (name === 'updateGroup') beAhead(given[0] as string, given[1] as GroupChange);
       count += 1;
       const does = weather.find((one) => one.call === count)?.does;
       if (does) note(`call ${count}, ${name}, is ${does}`);
@@ -29,17 +63,18 @@ export function stormy({ weather }: Scenario, note: (line: string) => void): (cl
       const silence = new CloudError(name, 'EndpointUnreachable', 'hang up', { outcomeUnknown: true });
       if (does === 'unsent') throw silence;
       const answer = await call(...given);
+      if (name === 'deregisterTargets') people.drained(given[0] as string, given[1] as string[]);
       if (does === 'lost') throw silence;
       return answer;
     });
 }
 
-/** Observations as an eventually consistent service gives them; `seen` hears since when each is true. */
+/** Observations as an eventually consistent service gives them; `seen` hears of whom, and since when each is true. */
 export function blurred(
   cloud: Cloud,
   staleness: readonly Staleness[],
   clock: Clock,
-  seen: (ms: number) => void,
+  seen: (names: readonly string[], ms: number) => void,
 ): Cloud {
   const startedAt = clock.now();
   let last: { at: number; names: string; groups: GroupObservation[] } | null = null;
@@ -53,7 +88,7 @@ export function blurred(
       if (!isStale || last?.names !== names.join()) {
         last = { at, names: names.join(), groups: await cloud.observe(names, since) };
       }
-      seen(last.at);
+      seen(names, last.at);
       return structuredClone(last.groups);
     },
   };
@@ -61,37 +96,67 @@ export function blurred(
 
 /** Lets everything of the scenario happen at its time, until `signal` says that the run is over. */
 export async function meddle(
-  world: World,
-  advance: () => void,
+  { happenings, groups }: Scenario,
   {
+    people,
     clock,
-    safety,
+    advance,
     signal,
-    note,
-  }: { clock: VirtualClock; safety: Safety; signal: AbortSignal; note: (line: string) => void },
-  happenings: readonly Happening[],
+  }: { people: People; clock: VirtualClock; advance: () => void; signal: AbortSignal },
 ): Promise<void> {
   const startedAt = clock.now();
-  const limits = new Map(Object.values(world.groups).map(({ name, max }) => [name, max]));
-  const returns = happenings.flatMap((one) =>
-    'forS' in one ? [{ kind: reversals[one.kind], group: one.group, atS: one.atS + one.forS }] : [],
+  const shortages = happenings.flatMap((one): Act[] =>
+    one.kind === 'no-capacity' ? [{ kind: 'capacity', group: one.group, atS: one.atS + one.forS }] : [],
   );
-  for (const happening of [...happenings, ...returns].sort((a, b) => a.atS - b.atS)) {
-    await clock.sleep(Math.max(0, startedAt + happening.atS * 1000 - clock.now()), signal);
+  const alarms = groups.flatMap(({ alarm }, group): Act[] => {
+    if (!alarm?.rings) return [];
+    const { atS, forS } = alarm.rings;
+    return [
+      { kind: 'alarm', group, atS },
+      { kind: 'no-alarm', group, atS: atS + forS },
+    ];
+  });
+  for (const act of [...happenings.filter((one) => !isBusy(one)), ...shortages, ...alarms].sort(
+    (a, b) => a.atS - b.atS,
+  )) {
+    await clock.sleep(Math.max(0, startedAt + act.atS * 1000 - clock.now()), signal);
     advance();
-    const group = world.groups[nameOf(happening.group)];
-    if (!group) continue;
-    note(`${group.name}: ${JSON.stringify(happening)} (desired ${group.desired}, max ${group.max})`);
-    happen(world, group, happening, { clock, safety, limits });
+    people.does(act);
   }
 }
 
-const reversals = { 'no-capacity': 'capacity', alarm: 'no-alarm' } as const;
+/** Protects itself when it is drained, because it has work to do, rather than at a time. */
+const isBusy = (one: Happening): boolean => one.kind === 'protect' && one.which % 2 === 0;
+
+export function peopleOf(
+  { happenings }: Scenario,
+  world: World,
+  { clock, safety, note }: { clock: VirtualClock; safety: Safety; note: (line: string) => void },
+): People {
+  const limits = new Map(Object.values(world.groups).map(({ name, max }) => [name, max]));
+  /** Groups in which whoever is drained next protects itself. */
+  const busy = new Set(happenings.filter(isBusy).map(({ group }) => nameOf(group)));
+  return {
+    does(act) {
+      const group = world.groups[nameOf(act.group)];
+      if (!group) return;
+      note(`${group.name}: ${JSON.stringify(act)} (desired ${group.desired}, max ${group.max})`);
+      happen(world, group, act, { clock, safety, limits });
+    },
+    drained(arn, [instance]) {
+      for (const group of Object.values(world.groups)) {
+        if (!group.targetGroupArns.includes(arn) || !busy.delete(group.name)) continue;
+        note(`${group.name}: ${instance} protects itself`);
+        safety.others(group.name, () => setProtection(group, [instance!], true));
+      }
+    },
+  };
+}
 
 function happen(
   world: World,
   group: Group,
-  happening: Happening | { kind: (typeof reversals)[keyof typeof reversals] },
+  happening: Act,
   { clock, safety, limits }: { clock: VirtualClock; safety: Safety; limits: Map<string, number> },
 ): void {
   const others = (act: () => void, wanted?: number): void => safety.others(group.name, act, wanted);
