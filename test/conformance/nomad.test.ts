@@ -1,10 +1,12 @@
 /** The Nomad drain against a real server and two of its clients, with work on them. */
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { wallClock } from '../../pipeline/clock.ts';
 import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import { nomad } from '../../pipeline/rollout/drains/nomad.ts';
+import { runCommand } from '../../pipeline/rollout/services/command.ts';
 import { httpRequest } from '../../pipeline/rollout/services/http.ts';
 import { group, instance } from '../rollout/group.ts';
 import { eventually } from '../simulator/clients.ts';
@@ -46,6 +48,7 @@ describe('nomad', () => {
       cloud: {} as Cloud,
       clock: wallClock,
       http: httpRequest,
+      runCommand,
       release: 'r-1',
       group: group(instances),
       signal: new AbortController().signal,

@@ -1,10 +1,12 @@
 /** The Vault drain against real servers: who is active steps down, and only where another can take over. */
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { wallClock } from '../../pipeline/clock.ts';
 import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import { vault } from '../../pipeline/rollout/drains/vault.ts';
+import { runCommand } from '../../pipeline/rollout/services/command.ts';
 import { httpRequest } from '../../pipeline/rollout/services/http.ts';
 import type { Answer } from '../../pipeline/rollout/state.ts';
 import { group, instance } from '../rollout/group.ts';
@@ -43,6 +45,7 @@ describe('vault', () => {
       cloud: {} as Cloud,
       clock: wallClock,
       http: httpRequest,
+      runCommand,
       release: 'r-1',
       group: group(instances),
       signal: new AbortController().signal,

@@ -200,8 +200,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'sends no heartbeat while a call is in doubt',
     file: 'rollout/decision/decide.ts',
-    find: 'return { actions: handing, memory: handed,',
-    replace: 'return { actions: [], memory: handed,',
+    find: 'return { actions: handing, memory: answered,',
+    replace: 'return { actions: [], memory: answered,',
   },
   // Who is held back.
   {
