@@ -4,8 +4,8 @@
  */
 import type { GroupObservation } from '../cloud/cloud.ts';
 import { act, recordResolved } from './act.ts';
-import { settled } from './decision/doubts.ts';
 import { isHeld } from './decision/hold.ts';
+import { overheard } from './decision/perceive.ts';
 import { mayGoOn, standDown } from './decision/refresh.ts';
 import type { RolloutDeps } from './drive.ts';
 import type { Track } from './lane.ts';
@@ -32,7 +32,7 @@ export async function stoodDown(
   let memory = before;
   let group = (await glanced(cloud, name, clock.now())) ?? seen;
   for (let looks = 1; group; looks += 1) {
-    memory = settled(memory, group, clock.now());
+    memory = overheard({ group, now: clock.now() }, memory);
     await recordResolved(journal, memory);
     const actions = standDown(assignment, memory, { group, now: clock.now() });
     memory = await act(hands, assignment, group, memory, actions);

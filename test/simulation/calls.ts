@@ -7,7 +7,7 @@ import type { Group, Member, World } from '../../pipeline/simulator/model/state.
 import { rival, templateOf } from './account.ts';
 import { isMutation } from './death.ts';
 import type { Services } from './services.ts';
-import { canaryLimitOf, limitsOf, surgeOf, type Watch } from './watch.ts';
+import { canaryLimitOf, countedIn, limitsOf, surgeOf, type Watch } from './watch.ts';
 
 export interface Court {
   world: World;
@@ -80,7 +80,8 @@ function judgeUpdate(court: Court, watch: Watch, change: GroupChange): void {
   if (desired !== undefined) {
     watch.loweredByOthers = false;
     const most = watch.wanted + surgeOf(watch.spec.surge, watch.wanted);
-    if (desired > Math.max(most, group.desired) && known(watch)) {
+    // As many as there are may stay: that launches none.
+    if (desired > Math.max(most, group.desired, countedIn(group).length) && known(watch)) {
       violated(`desired set to ${desired}, ${most} allowed`);
     }
     if (desired < group.desired) violated(`desired lowered from ${group.desired} to ${desired}`);
@@ -167,8 +168,7 @@ function judgeRefresh(court: Court, watch: Watch, request: RefreshRequest): void
   if (!world.templates[templateOf(group).id]!.versions[request.version]) {
     violated(`a refresh to version ${request.version}, which does not exist`);
   }
-  // More than 100 % Auto Scaling refuses: nothing comes of it, and it is asked for anew.
-  if (!known(watch) || request.minHealthy > 100) return;
+  if (!known(watch)) return;
   const { floor, most } = limitsOf(world, watch);
   const fewest = Math.ceil((group.desired * request.minHealthy) / 100);
   const greatest = Math.floor((group.desired * request.maxHealthy) / 100);

@@ -3,7 +3,6 @@
  * engine could, when it has looked twice since a third of the hook's time was over, saw the instance wait, and yet
  * tried nothing. It need not, once the work has failed or is late.
  */
-import { activeRefresh } from '../../pipeline/simulator/model/refresh-state.ts';
 import type { World } from '../../pipeline/simulator/model/state.ts';
 import type { Services } from './services.ts';
 import type { Watch } from './watch.ts';
@@ -35,9 +34,7 @@ export function judgeWaiting(
     const { heartbeatMs } = hooks[handover.hook]!;
     const begunAt = endedAt - heartbeatMs;
     const isLate = endedAt - watch.waiting.get(id)! >= handover.until.deadlineMs;
-    // While a refresh is being called off the engine answers for nobody yet.
-    const isCancelling = activeRefresh(world, name)?.status === 'Cancelling';
-    const isExcused = isLate || isCancelling || services.hasFailed('jobs', name, id);
+    const isExcused = isLate || services.hasFailed('jobs', name, id);
     const wasSeen =
       watch.looks.length === 2 && watch.looks.every((at) => at >= begunAt + dueAfter * heartbeatMs);
     const wasTried = (watch.askedAt.get(id) ?? Number.NEGATIVE_INFINITY) > begunAt;

@@ -17,6 +17,7 @@ import type { Action, Assignment, Decision, Memory, Snapshot } from '../state.ts
 import { markKeys } from '../tags.ts';
 import { changeFor, giveBack, setUp, unevenness } from './borrow.ts';
 import { provenSince, widen } from './canary.ts';
+import { doubtOf } from './doubts.ts';
 import { abandon, advance } from './drainage.ts';
 import { failureOf, shortage } from './failure.ts';
 import { handOver, openHandovers } from './handover.ts';
@@ -32,7 +33,8 @@ export function decide(assignment: Assignment, snapshot: Snapshot, previous: Mem
   if (failure) return failed(assignment, perceived, before, failure);
   const { handovers, actions: handing, failure: unhanded } = handOver(assignment, snapshot, perceived);
   const answered = { ...perceived, handovers };
-  const doubt = doubtOf(answered);
+  const notBegun = isPaused(answered) && !answered.owed.tagged ? `not begun: ${answered.pause.reason}` : null;
+  const doubt = doubtOf(answered) ?? notBegun;
   if (doubt) {
     // A hook waits for no doubt of ours: unheard, it would let an instance go whose work has not ended.
     const sizes = sizesOf(assignment, before);
@@ -63,14 +65,6 @@ export function decide(assignment: Assignment, snapshot: Snapshot, previous: Mem
     ...(raised === view.desired ? giveBack(snapshot, memory, view) : []),
   ];
   return conclude(assignment, snapshot, memory, view, actions);
-}
-
-/** What must be seen again before anything may be built on it; null when all is clear. */
-function doubtOf({ divergence, owed, uncertain, pause }: Memory): string | null {
-  if (divergence) return `desired reads ${divergence.to}, not ${owed.expected}; looking again`;
-  const [first] = uncertain;
-  if (first) return `no answer to '${first.action.type}' came; looking whether it was carried out`;
-  return isPaused({ pause }) && !owed.tagged ? `not begun: ${pause.reason}` : null;
 }
 
 function conclude(

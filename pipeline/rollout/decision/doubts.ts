@@ -45,6 +45,13 @@ export function doubted(memory: Memory, key: string, action: Action, sinceMs: nu
   return { ...memory, owed: least, uncertain: [...memory.uncertain, { key, action, sinceMs, unseen: 0 }] };
 }
 
+/** What must be seen again before anything may be built on it; null when all is clear. */
+export function doubtOf({ divergence, owed, uncertain }: Memory): string | null {
+  if (divergence) return `desired reads ${divergence.to}, not ${owed.expected}; looking again`;
+  const [first] = uncertain;
+  return first ? `no answer to '${first.action.type}' came; looking whether it was carried out` : null;
+}
+
 /** Resolves calls whose outcome is unknown by what is there: at once when it shows, else when it never does. */
 export function settled(memory: Memory, group: GroupObservation, now: number): Memory {
   let result: Memory = { ...memory, uncertain: [], resolved: [] };

@@ -37,9 +37,9 @@ export function hold(
 }
 
 /**
- * Desired is raised by what the refresh has launched ahead, within the surge, and Auto Scaling may end instances again:
- * whoever is above that is there because fewer are wanted now. By a reading that shows the hold, which is therefore no
- * older than the last launch.
+ * Desired is raised to what is there, and Auto Scaling may end instances again: none is one too many. Where fewer are wanted
+ * than when the refresh began, that is more than the surge; who goes then is chosen by health, and drained, while Auto
+ * Scaling would take the oldest. By a reading that shows the hold, which is therefore no older than the last launch.
  */
 export function unhold(
   assignment: Assignment,
@@ -47,7 +47,7 @@ export function unhold(
   memory: Memory,
   view: View,
 ): Action[] {
-  const raised = Math.min(view.staying.length, view.wanted + view.surge);
+  const raised = view.staying.length;
   const max = raised > group.max ? { max: raised } : {};
   const change = raised > view.desired ? { desired: raised, ifDesired: view.desired, ...max } : {};
   return [

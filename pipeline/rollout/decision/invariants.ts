@@ -19,7 +19,8 @@ export function assertSafe(
   const { wanted } = memory.owed;
   const byId = new Map(group.instances.map((instance) => [instance.id, instance]));
   const present = group.instances.filter((i) => counted(i) && !memory.instances[i.id]?.terminated);
-  const atMost = Math.max(group.desired, wanted + surgeOf(spec.surge, wanted));
+  // As many as there are may stay, because that launches none.
+  const atMost = Math.max(group.desired, present.length, wanted + surgeOf(spec.surge, wanted));
   const removed: string[] = [];
   for (const action of actions) {
     if (action.type === 'update' && (action.change.desired ?? 0) > atMost) {

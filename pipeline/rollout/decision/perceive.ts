@@ -12,18 +12,21 @@ import { pauseAfter } from './pause.ts';
 
 export function perceive(assignment: Assignment, snapshot: Snapshot, previous: Memory): Memory {
   const { group, now } = snapshot;
-  const memory = settled(previous, group, now);
-  const { owed, divergence, echoes } = wantedNow(memory, snapshot);
+  const memory = overheard(snapshot, previous);
   return {
     ...remembered(assignment, snapshot, memory),
-    owed: limitsNow(owed, group.max),
-    divergence,
-    echoes,
     quickest: quickest(assignment, snapshot, memory),
     drains: drainsUnderWay(memory, snapshot),
     shortSince: shortSince(memory, group, now),
     pause: pauseAfter(snapshot, memory),
   };
+}
+
+/** What the group itself says: what became of uncertain calls, and what its user and others want. */
+export function overheard({ group, now }: Pick<Snapshot, 'group' | 'now'>, previous: Memory): Memory {
+  const memory = settled(previous, group, now);
+  const { owed, divergence, echoes } = wantedNow(memory, { group, now });
+  return { ...memory, owed: limitsNow(owed, group.max), divergence, echoes };
 }
 
 /**
@@ -32,7 +35,10 @@ export function perceive(assignment: Assignment, snapshot: Snapshot, previous: M
  * certain nothing is done that depends on it: a number that was expected a moment ago may be an echo of then, so it
  * must outlast every echo; any other must only be seen again.
  */
-function wantedNow(memory: Memory, { group, now }: Snapshot): Pick<Memory, 'owed' | 'divergence' | 'echoes'> {
+function wantedNow(
+  memory: Memory,
+  { group, now }: Pick<Snapshot, 'group' | 'now'>,
+): Pick<Memory, 'owed' | 'divergence' | 'echoes'> {
   const { owed, divergence } = memory;
   const to = group.desired;
   const echoes = [

@@ -13,6 +13,7 @@ import type { RefreshObservation } from '../../cloud/cloud.ts';
 import type { Action, Assignment, Decision, Memory, Snapshot } from '../state.ts';
 import { setUp } from './borrow.ts';
 import { decide } from './decide.ts';
+import { doubtOf } from './doubts.ts';
 import { failureOf, refusalLimit } from './failure.ts';
 import { handOver } from './handover.ts';
 import { hold, isHeld, showsHold, unhold } from './hold.ts';
@@ -74,7 +75,8 @@ export function standDown(
   const isOver =
     id === null ? !mayHaveStarted(memory) : group.refresh?.id === id && !isReplacing(group.refresh);
   if (isOver) {
-    return isHeld(memory) && showsHold(group) ? unhold(assignment, snapshot, memory, view) : [];
+    const mayEnd = isHeld(memory) && showsHold(group) && doubtOf(memory) === null;
+    return mayEnd ? unhold(assignment, snapshot, memory, view) : [];
   }
   const why = 'Drover was stopped, and nobody would ask the gates';
   // One that does not show has launched nothing yet.
@@ -101,9 +103,8 @@ function delegated(assignment: Assignment, snapshot: Snapshot, previous: Memory)
     if (underWay.has(refresh!.status)) return rolling(handing, told, ...unproven);
     return { actions: [], memory, status: 'failed', reasons: [told], sizes };
   }
-  const [doubt] = memory.uncertain;
-  if (doubt)
-    return rolling(handing, `no answer to '${doubt.action.type}' came; looking whether it was carried out`);
+  const doubt = doubtOf(memory);
+  if (doubt) return rolling(handing, doubt);
   if (memory.refresh !== null)
     return rolling(handing, `instance refresh ${memory.refresh} does not show yet`);
   if (memory.pause.since !== null) return rolling(handing, `not begun: ${memory.pause.reason}`);
@@ -156,8 +157,7 @@ function calledOff(
   if (!isHeld(memory)) return rolling([]);
   // A reading that does not show the hold is older than it, or somebody else has ended it.
   if (!showsHold(snapshot.group)) return rolling(hold(assignment, snapshot, memory, view));
-  const isClear = memory.divergence === null && memory.uncertain.length === 0;
-  return rolling(isClear ? unhold(assignment, snapshot, memory, view) : []);
+  return rolling(doubtOf(memory) === null ? unhold(assignment, snapshot, memory, view) : []);
 }
 
 const because = ({ reason }: RefreshObservation): string => (reason ? `: ${reason}` : '');
