@@ -20,7 +20,7 @@ import { hold, isHeld, showsHold, unhold } from './hold.ts';
 import { leaving, outdated } from './members.ts';
 import { perceive } from './perceive.ts';
 import { isOf, isReplacing, requestOf, underWay } from './refresh-request.ts';
-import { look, sizesOf, type View } from './view.ts';
+import { look, sizesOf, surgeOf, type View } from './view.ts';
 
 /** A refresh was started, or may have been: the answer is lost. */
 const mayHaveStarted = ({ refresh, uncertain }: Memory): boolean =>
@@ -51,8 +51,20 @@ export function decideByStrategy(assignment: Assignment, snapshot: Snapshot, pre
   const isNeeded = snapshot.group.instances.some((one) => !leaving(one) && outdated(assignment, one));
   const isDelegated = spec.strategy.type === 'instance-refresh';
   const isLeftToIt =
-    isDelegated && (isOurs ? refresh!.status !== 'Successful' : isNeeded || previous.refresh);
+    isDelegated &&
+    (isOurs
+      ? refresh!.status !== 'Successful'
+      : previous.refresh !== null || (isNeeded && !isCrowded(assignment, snapshot, previous)));
   return isLeftToIt ? delegated(assignment, snapshot, previous) : decide(assignment, snapshot, previous);
+}
+
+/**
+ * A refresh keeps as many as are desired. Where that is more than the surge allows, because fewer are wanted than when an
+ * earlier one was called off, those too many are drained and ended first.
+ */
+function isCrowded({ spec }: Assignment, { group }: Snapshot, { owed, drains }: Memory): boolean {
+  const most = owed.wanted + surgeOf(spec.surge, owed.wanted);
+  return group.desired > most || Object.keys(drains).length > 0;
 }
 
 /** Whether a stop may have something to call off. */
