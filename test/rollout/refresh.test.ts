@@ -231,6 +231,39 @@ test('a refresh that is never done cancelling ends the return at its deadline', 
   expect(at(600_000)).toMatchObject({ status: 'failed', actions: [], reasons });
 });
 
+describe('a refresh is not begun', () => {
+  const task = assignment(byRefresh());
+  const decided = (desired: number, wanted: number, memory = freshMemory(wanted, 0)) => {
+    const answers = Object.fromEntries(
+      previous(desired).map(({ id }) => [id, { status: 'passed' as const, source: 'gates', reason: '' }]),
+    );
+    const groupAnswer = { status: 'passed' as const, source: 'gates', reason: '' };
+    const seen = group(previous(desired), { refresh: null });
+    const now = 600_000;
+    return decideByStrategy(
+      task,
+      { now, group: seen, groupAnswer, answers, drains: {}, handovers: {}, soaked: false },
+      memory,
+    );
+  };
+  const typesOf = ({ actions }: { actions: { type: string }[] }) => actions.map(({ type }) => type);
+
+  test('while desired reads otherwise than expected: its percentages would be of the wrong number', () => {
+    expect(typesOf(decided(4, 4))).toContain('refresh');
+    const doubtful = decided(4, 3);
+    expect(typesOf(doubtful)).not.toContain('refresh');
+    expect(doubtful.reasons).toEqual(['desired reads 4, not 3; looking again']);
+  });
+
+  test('while more are desired than the surge allows: those too many are drained first', () => {
+    const fresh = freshMemory(6, 0);
+    const crowded = { ...fresh, owed: { ...fresh.owed, wanted: 4, expected: 6, tagged: true } };
+    const first = decided(6, 4, crowded);
+    expect(typesOf(first)).not.toContain('refresh');
+    expect(Object.keys(first.memory.drains).length).toBeGreaterThan(0);
+  });
+});
+
 describe('a stop by hand', () => {
   test('calls the refresh off, and a resumed run goes on with what is left', async () => {
     const fleet = fleetWith();

@@ -102,8 +102,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'leaves what a cancelled refresh has launched ahead to Auto Scaling',
     file: 'rollout/decision/hold.ts',
-    find: 'Math.min(view.staying.length, view.wanted + view.surge)',
-    replace: 'view.desired',
+    find: 'const raised = view.staying.length;',
+    replace: 'const raised = view.desired;',
+  },
+  {
+    name: 'leaves to Auto Scaling who goes when fewer are wanted meanwhile',
+    file: 'rollout/decision/hold.ts',
+    find: 'const raised = view.staying.length;',
+    replace: 'const raised = Math.min(view.staying.length, view.wanted + view.surge);',
   },
   {
     name: 'cancels a refresh without keeping Auto Scaling from ending instances',
