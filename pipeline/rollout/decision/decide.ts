@@ -23,6 +23,7 @@ import { failureOf, shortage } from './failure.ts';
 import { handOver, openHandovers } from './handover.ts';
 import { isPaused } from './pause.ts';
 import { perceive } from './perceive.ts';
+import { obstacle } from './surplus.ts';
 import { choose, terminations } from './victims.ts';
 import { isSettled, look, sizesOf, type View } from './view.ts';
 
@@ -75,11 +76,13 @@ function conclude(
   actions: Action[],
 ): Decision {
   const sizes = sizesOf(assignment, view);
+  const keptAbove = obstacle(view);
   const reasons = [
     ...(isPaused(memory) ? [memory.pause.reason] : []),
     ...view.waiting.map(({ id }) => `${id} is protected or in Standby and on the previous image`),
     ...view.unproven.map(({ id }) => `${id}: ${memory.instances[id]?.reason ?? 'not seen yet'}`),
     ...(view.staying.length < view.desired ? [shortage(snapshot, view)] : []),
+    ...(keptAbove === null ? [] : [keptAbove]),
     ...(openHandovers(memory) === 0 ? [] : [`${openHandovers(memory)} wait behind a termination hook`]),
     ...(memory.canary.provenSince === null ? [] : [`the canary of ${view.limit} soaks`]),
   ];

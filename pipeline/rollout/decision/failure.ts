@@ -7,6 +7,7 @@ import type { Assignment, Memory, Snapshot } from '../state.ts';
 import { condemned, lossesAllowed } from './health.ts';
 import { refusedByGroup } from './pause.ts';
 import { pausesMs } from './refresh-request.ts';
+import { obstacle } from './surplus.ts';
 import { isSettled, type View } from './view.ts';
 
 /** A call refused this often in a row will be refused again: the reason is ours or the user's, not the weather's. */
@@ -46,8 +47,13 @@ export function failureOf(
   // Who is done and waits for the other groups of the wave is not late.
   const isDone = memory.replacedAt !== null && isSettled(view);
   if (!isDone && now - memory.startedAt >= limitMs) {
-    const held = view.waiting.length > 0 ? `, ${view.waiting.length} protected or in Standby` : '';
-    return `not done within ${limitMs / 1000} s: ${view.remaining} still to replace, ${view.unproven.length} not serving${held}`;
+    const reasons = [
+      `${view.remaining} still to replace`,
+      `${view.unproven.length} not serving`,
+      view.waiting.length > 0 && `${view.waiting.length} protected or in Standby`,
+      obstacle(view),
+    ];
+    return `not done within ${limitMs / 1000} s: ${reasons.filter(Boolean).join(', ')}`;
   }
   return null;
 }

@@ -9,6 +9,17 @@ import type { Assignment } from '../state.ts';
 import type { View } from './view.ts';
 import { pick } from './zones.ts';
 
+/** Terminating by id overrides protection, so who is protected is not chosen in the first place. */
+const removable = ({ protectedFromScaleIn }: InstanceObservation): boolean => !protectedFromScaleIn;
+
+/** What keeps the group above what is wanted although nothing is left to replace; null when nothing does. */
+export function obstacle(view: View): string | null {
+  const surplus = view.remaining === 0 ? view.desired - view.wanted : 0;
+  const free = [...view.current, ...view.idle].filter(removable).length;
+  if (surplus <= free + view.draining || view.unproven.length > 0) return null;
+  return `${surplus} more than wanted, and whoever is left is protected from scale-in (aws autoscaling set-instance-protection --no-protected-from-scale-in)`;
+}
+
 /** Up to `count` instances, of which at most `spare` serve. */
 export function superfluous(
   { goal, baseline }: Assignment,
@@ -18,8 +29,6 @@ export function superfluous(
 ): InstanceObservation[] {
   const isStray = ({ id, templateVersion }: InstanceObservation): boolean =>
     templateVersion !== goal.version && !baseline.instances.some((known) => known.id === id);
-  // Terminating by id overrides protection, so who is protected is not chosen in the first place.
-  const removable = ({ protectedFromScaleIn }: InstanceObservation): boolean => !protectedFromScaleIn;
   const idle = pick(view.idle.filter(removable), view.staying, [], count);
   const serving = Math.min(count - idle.length, spare);
   const current = view.current.filter(removable);

@@ -388,4 +388,18 @@ describe('termination', () => {
     const after = decideOn(assignment(spec), seen, { ...taken([id!]), wanted: 4 });
     expect(actionsOf(after, 'terminate')).toMatchObject([{ instances: [id], decrement: true }]);
   });
+
+  test('of a surplus that is all protected from scale-in does not happen, and is what is waited for', () => {
+    const seen = group(target(5, { protectedFromScaleIn: true }), { desired: 5 });
+    const decision = decideOn(assignment(spec), seen, { wanted: 4 });
+    expect(chosen(decision)).toEqual([]);
+    expect(decision.reasons).toEqual([
+      expect.stringMatching(/^1 more than wanted, and whoever is left is protected from scale-in/),
+    ]);
+    const late = { wanted: 4, now: 1e9 };
+    expect(decideOn(assignment(spec), seen, late)).toMatchObject({
+      status: 'failed',
+      reasons: [expect.stringMatching(/0 still to replace, 0 not serving, 1 more than wanted/)],
+    });
+  });
 });
