@@ -123,16 +123,23 @@ export async function requireTools(builder: Config['image']['builder']): Promise
  * @throws Refused('environment') naming the program and `setting`, which names it
  */
 export function requireProgram(program: string, setting: string): void {
+  const fault = faultOf(program);
+  if (fault === null) return;
+  throw new Refused(
+    'environment',
+    `${program}, which ${setting} names, ${fault}`,
+    `Install it, or correct ${setting} in drover.yaml.`,
+  );
+}
+
+/** Why a program cannot be started, named by its path or to be found on PATH; null when it can. */
+export function faultOf(program: string): string | null {
   const isPath = program.includes('/');
   const places = isPath
     ? [program]
     : (process.env.PATH ?? '').split(':').map((place) => join(place, program));
-  if (places.some(isExecutable)) return;
-  throw new Refused(
-    'environment',
-    `${program}, which ${setting} names, ${isPath ? 'cannot be run' : 'is not on the PATH'}`,
-    `Install it, or correct ${setting} in drover.yaml.`,
-  );
+  if (places.some(isExecutable)) return null;
+  return isPath ? 'cannot be run' : 'is not on the PATH';
 }
 
 function isExecutable(path: string): boolean {

@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts';
 import type { Cloud, GroupObservation, InstanceObservation } from '../cloud/cloud.ts';
 import type { TokenSource } from '../config/orchestrators.ts';
+import { faultOf } from '../doctor/doctor.ts';
 import { Refused } from '../errors.ts';
 import { baselineOf, missingGroup, withoutTemplate } from './baseline.ts';
 import { requireHook } from './decision/handover.ts';
@@ -89,7 +90,7 @@ export async function preflight(
       leastMs: leastMs(pacing, replaced.length, surge + unavailable),
       blockers: [
         ...blockers(spec, { ...group, refresh: refreshes[group.name] ?? null }, surge),
-        ...(await tokensMissing(spec)),
+        ...(await missingHere(spec)),
       ],
       notices: [
         ...held(spec, group),
@@ -103,20 +104,29 @@ export async function preflight(
   return await Promise.all(plans);
 }
 
-/** Gates and drains that would be turned away, because where we run there is no token for them. */
-async function tokensMissing({ gates, drain, handover }: GroupSpec): Promise<string[]> {
+/** Gates and drains that would fail because of where we run: there is no token for them, or not their program. */
+async function missingHere({ gates, drain, handover }: GroupSpec): Promise<string[]> {
   const steps = [
-    ...gates.map((gate) => ({ step: `gate ${gate.type}`, source: gate as TokenSource })),
+    ...gates.map((gate) => ({ step: `gate ${gate.type}`, needs: gate as Needs })),
     ...[...drain, ...(handover ? [handover.until] : [])].map((step) => ({
       step: `drain ${step.type}`,
-      source: step as TokenSource,
+      needs: step as Needs,
     })),
   ];
-  const tokens = await Promise.all(
-    steps.map(async ({ step, source }) => ({ step, token: await tokenOf(source) })),
-  );
-  return tokens.flatMap(({ step, token }) => ('missing' in token ? [`${step}: ${token.missing}`] : []));
+  const missing = steps.map(async ({ step, needs }) => {
+    const [program] = needs.argv ?? [];
+    const fault = program === undefined ? null : faultOf(program);
+    const token = await tokenOf(needs);
+    return [
+      ...(fault === null ? [] : [`${step}: ${program} ${fault}`]),
+      ...('missing' in token ? [`${step}: ${token.missing}`] : []),
+    ];
+  });
+  return (await Promise.all(missing)).flat();
 }
+
+/** What a gate or a drain may need from the machine that asks it. */
+type Needs = TokenSource & { argv?: readonly string[] };
 
 /** What drains and gates of these instances would meet; of most kinds nothing is known beforehand. */
 async function servicesWouldMeet(

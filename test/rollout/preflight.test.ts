@@ -168,6 +168,22 @@ test('a token that is not there where we run stands in the way', async () => {
   expect(plan!.blockers).toEqual(['drain http-hook: the environment has no DROVER_TEST_ABSENT']);
 });
 
+test('a program of a gate or a drain that is not there where we run stands in the way', async () => {
+  const bounds = { timeoutMs: 1_000, deadlineMs: 1_000, on_deadline: 'fail' as const };
+  const command = (program: string) => ({ type: 'command' as const, name: 'ask', argv: [program, '-x'] });
+  const gates = [
+    { ...command('no-such-program'), timeoutMs: 1_000 },
+    { ...command('true'), timeoutMs: 1_000 },
+  ];
+  const drain = [{ ...command('/no/such/program'), ...bounds }];
+  const fleet = fleetOf({ web: { desired: 2 } }, { specs: { web: { gates, drain } } });
+  const [plan] = await planOf(fleet);
+  expect(plan!.blockers).toEqual([
+    'gate command: no-such-program is not on the PATH',
+    'drain command: /no/such/program cannot be run',
+  ]);
+});
+
 test('instances that are unhealthy today are counted', async () => {
   const fleet = fleetOf({ web: { desired: 3 } });
   const [instance] = Object.values(fleet.world.instances);
