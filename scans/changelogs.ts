@@ -91,20 +91,21 @@ export async function installedChangelog(root: string, name: string): Promise<st
   return readPacked(join(root, 'usr/share/doc', name));
 }
 
-/** A package of the archive at one version, downloaded and read; null when it holds no changelog of its own. */
+/** A package of the archive at one version (null for the newest), downloaded and read; null when it holds no changelog of its own. */
 export async function archivedChangelog(
   apt: Indexes,
   name: string,
-  version: string,
+  version: string | null,
   signal?: AbortSignal,
 ): Promise<string | null> {
+  const which = version === null ? name : `${name}=${version}`;
   const options = { cwd: apt.directory, env: apt.environment, ...(signal && { cancelSignal: signal }) };
   // apt checks the file against the signed index.
-  await overNetwork(() => execa('apt-get', ['download', '-q', `${name}=${version}`], options), { signal });
+  await overNetwork(() => execa('apt-get', ['download', '-q', which], options), { signal });
   const file = (await readdir(apt.directory)).find(
     (entry) => entry.startsWith(`${name}_`) && entry.endsWith('.deb'),
   );
-  if (!file) throw new Error(`apt downloaded no ${name} ${version}`);
+  if (!file) throw new Error(`apt downloaded no ${which}`);
   const target = join(apt.directory, 'unpacked', name);
   await mkdir(target, { recursive: true });
   await execa('dpkg-deb', ['--extract', file, target], options);

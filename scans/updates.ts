@@ -98,25 +98,38 @@ async function explained(
   const result: MissingUpdate[] = [];
   for (const update of missing) {
     const brings = kernelOf(offerOf(update)?.depends ?? '');
-    // A signed kernel's own changelog says "sign"; what it fixes stands in that of the source it was built from,
-    // which has the same version as its packages.
     const source = brings ? 'linux' : update.source;
     const key = `${source} ${update.available}`;
     if (!cves.has(key)) {
-      const candidates = brings
-        ? ['linux-libc-dev']
-        : missing
-            .filter((other) => other.source === source && other.available === update.available)
-            .toSorted((a, b) => (offerOf(a)?.bytes ?? 0) - (offerOf(b)?.bytes ?? 0))
-            .map(({ package: name }) => name);
-      const since = brings
-        ? update.installed
-        : packages.find(({ name }) => name === update.package)!.sourceVersion;
-      cves.set(key, await cvesOf(apt, candidates, update.available, since, signal));
+      const candidates = missing
+        .filter((other) => other.source === source && other.available === update.available)
+        .toSorted((a, b) => (offerOf(a)?.bytes ?? 0) - (offerOf(b)?.bytes ?? 0))
+        .map(({ package: name }) => name);
+      const since = packages.find(({ name }) => name === update.package)!.sourceVersion;
+      const fixed = brings
+        ? await cvesOfKernel(apt, update, signal)
+        : await cvesOf(apt, candidates, update.available, since, signal);
+      cves.set(key, fixed);
     }
     result.push({ ...update, source, brings, cves: cves.get(key)! });
   }
   return result;
+}
+
+/**
+ * A signed kernel's own changelog says "sign"; what it fixes stands in that of the source it was built from, at its
+ * packages' version. The newest package of that source may be newer than what has been signed.
+ */
+async function cvesOfKernel(
+  apt: Indexes,
+  { installed, available }: MissingUpdate,
+  signal: AbortSignal | undefined,
+): Promise<string[] | null> {
+  const changelog = await archivedChangelog(apt, 'linux-libc-dev', null, signal);
+  const entries = debianEntries(changelog ?? '');
+  const signed = entries.findIndex(({ version }) => version === available);
+  if (signed < 0) return null;
+  return cvesSince(entries.slice(signed), (entry) => isNewerThan(entry, installed));
 }
 
 /** By the first of `candidates` that brings a changelog; many link theirs to a sister package's. */
