@@ -62,22 +62,22 @@ describe('vault', () => {
     await cluster.start(1);
     await cluster.initialize();
     await cluster.unseal(1);
-    for (const number of [2, 3]) {
-      await cluster.start(number);
-      await cluster.unseal(number);
-    }
     token = await cluster.token('drain');
   }, 120_000);
   afterAll(() => cluster?.close());
 
   test('who is active stays so while no other has a vote yet, which takes a new server some seconds', async () => {
-    expect(await polled(1, [1, 2, 3])).toMatchObject({
+    await cluster.start(2);
+    await cluster.unseal(2);
+    expect(await polled(1, [1, 2])).toMatchObject({
       status: 'waiting',
       reason: 'is active, and no other server is a healthy voter yet',
     });
     expect(await cluster.healthOf(1)).toBe(200);
+    await cluster.start(3);
+    await cluster.unseal(3);
     await cluster.voters(3);
-  }, 60_000);
+  }, 120_000);
 
   test.each([
     ['path "secret/*" { capabilities = ["read"] }', /raft\/autopilot\/state: 403: .*permission denied/],
