@@ -1,17 +1,11 @@
 /** The Consul drain against real servers: three of them, the replacement of one, and what goes wrong between them. */
-
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { wallClock } from '../../pipeline/clock.ts';
-import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import { consul } from '../../pipeline/rollout/drains/consul.ts';
-import { runCommand } from '../../pipeline/rollout/services/command.ts';
-import { httpRequest } from '../../pipeline/rollout/services/http.ts';
 import type { Answer } from '../../pipeline/rollout/state.ts';
-import { group, instance } from '../rollout/group.ts';
 import { eventually } from '../simulator/clients.ts';
 import { type ConsulCluster, consulCluster } from './consul-cluster.ts';
+import { contextOf, tokenFile } from './drain-context.ts';
 import { available } from './optional.ts';
 
 const program = {
@@ -29,29 +23,16 @@ describe('consul', () => {
 
   /** What the drain of server `number` says while `present` are the group's instances. */
   async function polled(number: number, present: readonly number[], given = token): Promise<Answer> {
-    const file = join(cluster.directory, 'token');
-    writeFileSync(file, given);
     const drain = consul({
       type: 'consul',
       scheme: 'http',
       port: cluster.port,
-      ...(given && { token_file: file }),
+      ...(given && { token_file: tokenFile(cluster, given) }),
       deadlineMs: 60_000,
       on_deadline: 'fail',
     });
-    const instances = present.map((one) =>
-      instance(`i-${one}`, { privateAddress: cluster.addressOf(one), lifecycle: 'InService' }),
-    );
-    const context = {
-      cloud: {} as Cloud,
-      clock: wallClock,
-      http: httpRequest,
-      runCommand,
-      release: 'r-1',
-      group: group(instances),
-      signal: new AbortController().signal,
-    };
-    const victim = instances[present.indexOf(number)]!;
+    const context = contextOf(cluster, present);
+    const victim = context.group.instances[present.indexOf(number)]!;
     await drain.abort(context, [victim.id]);
     return await drain.poll(context, victim);
   }

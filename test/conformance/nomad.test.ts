@@ -1,15 +1,9 @@
 /** The Nomad drain against a real server and two of its clients, with work on them. */
-
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { wallClock } from '../../pipeline/clock.ts';
-import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import { nomad } from '../../pipeline/rollout/drains/nomad.ts';
-import { runCommand } from '../../pipeline/rollout/services/command.ts';
-import { httpRequest } from '../../pipeline/rollout/services/http.ts';
-import { group, instance } from '../rollout/group.ts';
 import { eventually } from '../simulator/clients.ts';
+import { contextOf, tokenFile } from './drain-context.ts';
 import { type NomadCluster, nomadCluster } from './nomad-cluster.ts';
 import { available } from './optional.ts';
 
@@ -31,29 +25,16 @@ describe('nomad', () => {
 
   /** The drain of the instances of clients 2 and 3, and of one that is no client. */
   function drain(given = token) {
-    const file = join(cluster.directory, 'token');
-    writeFileSync(file, given);
     const made = nomad({
       type: 'nomad',
       address: cluster.address,
       instance_id: 'instance',
-      token_file: file,
+      token_file: tokenFile(cluster, given),
       deadlineMs: 60_000,
       on_deadline: 'fail',
     });
-    const instances = [2, 3, 4].map((number) =>
-      instance(`i-${number}`, { privateAddress: cluster.addressOf(number), lifecycle: 'InService' }),
-    );
-    const context = {
-      cloud: {} as Cloud,
-      clock: wallClock,
-      http: httpRequest,
-      runCommand,
-      release: 'r-1',
-      group: group(instances),
-      signal: new AbortController().signal,
-    };
-    const poll = (number: number) => made.poll(context, instances[number - 2]!);
+    const context = contextOf(cluster, [2, 3, 4]);
+    const poll = (number: number) => made.poll(context, context.group.instances[number - 2]!);
     return {
       poll,
       abort: (number: number) => made.abort(context, [`i-${number}`]),

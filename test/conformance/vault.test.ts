@@ -1,16 +1,10 @@
 /** The Vault drain against real servers: who is active steps down, and only where another can take over. */
-
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { wallClock } from '../../pipeline/clock.ts';
-import type { Cloud } from '../../pipeline/cloud/cloud.ts';
 import { vault } from '../../pipeline/rollout/drains/vault.ts';
-import { runCommand } from '../../pipeline/rollout/services/command.ts';
-import { httpRequest } from '../../pipeline/rollout/services/http.ts';
 import type { Answer } from '../../pipeline/rollout/state.ts';
-import { group, instance } from '../rollout/group.ts';
 import { eventually } from '../simulator/clients.ts';
+import { contextOf, tokenFile } from './drain-context.ts';
 import { available } from './optional.ts';
 import { type VaultCluster, vaultCluster } from './vault-cluster.ts';
 
@@ -28,29 +22,16 @@ describe('vault', () => {
 
   /** What the drain of server `number` says while `present` are the group's instances. */
   async function polled(number: number, present: readonly number[], given = token): Promise<Answer> {
-    const file = join(cluster.directory, 'token');
-    writeFileSync(file, given);
     const drain = vault({
       type: 'vault',
       scheme: 'http',
       port: cluster.port,
-      token_file: file,
+      token_file: tokenFile(cluster, given),
       deadlineMs: 60_000,
       on_deadline: 'fail',
     });
-    const instances = present.map((one) =>
-      instance(`i-${one}`, { privateAddress: cluster.addressOf(one), lifecycle: 'InService' }),
-    );
-    const context = {
-      cloud: {} as Cloud,
-      clock: wallClock,
-      http: httpRequest,
-      runCommand,
-      release: 'r-1',
-      group: group(instances),
-      signal: new AbortController().signal,
-    };
-    return await drain.poll(context, instances[present.indexOf(number)]!);
+    const context = contextOf(cluster, present);
+    return await drain.poll(context, context.group.instances[present.indexOf(number)]!);
   }
   const eventuallyPolled = async (reason: RegExp, number: number, present: readonly number[]) => {
     const ask = async () => reason.test((await polled(number, present)).reason);
