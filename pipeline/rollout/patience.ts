@@ -24,10 +24,7 @@ export async function patientlyObserved(
   let pace: Pace = firstPace;
   for (;;) {
     try {
-      const groups = await cloud.observe(names, since);
-      if (refreshing.length === 0) return groups;
-      const refreshes = await cloud.newestRefreshes(refreshing);
-      return groups.map((group) => ({ ...group, refresh: refreshes[group.name] }));
+      return await looked(cloud, names, { since, refreshing });
     } catch (error) {
       if (!(error instanceof CloudError) && !(error instanceof Refused)) throw error;
       if (clock.now() - askedAt >= outageLimitMs) throw outOfSight(journal.release, error);
@@ -36,6 +33,17 @@ export async function patientlyObserved(
       await rest(deps, pace, Number.POSITIVE_INFINITY);
     }
   }
+}
+
+async function looked(
+  cloud: Pick<Cloud, 'observe' | 'newestRefreshes'>,
+  names: readonly string[],
+  { since, refreshing }: { since: number; refreshing: readonly string[] },
+): Promise<GroupObservation[]> {
+  const groups = await cloud.observe(names, since);
+  if (refreshing.length === 0) return groups;
+  const refreshes = await cloud.newestRefreshes(refreshing);
+  return groups.map((group) => ({ ...group, refresh: refreshes[group.name] }));
 }
 
 /**
@@ -48,9 +56,8 @@ export async function glanced(
   since: number,
 ): Promise<GroupObservation | null> {
   try {
-    const [group] = await cloud.observe([name], since);
-    const refreshes = await cloud.newestRefreshes([name]);
-    return group ? { ...group, refresh: refreshes[name] } : null;
+    const [group] = await looked(cloud, [name], { since, refreshing: [name] });
+    return group ?? null;
   } catch (error) {
     if (error instanceof CloudError || error instanceof Refused) return null;
     throw error;
