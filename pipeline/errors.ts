@@ -13,7 +13,7 @@ export const exitCodes = {
   environment: 3,
   /** Somebody else holds the release or the group. Nothing changed. */
   busy: 4,
-  /** A scanner or a policy said no before any group was touched. */
+  /** A scanner, a policy or what is in the way of a group said no before any group was touched. */
   gate: 5,
   /** The rollout failed and every group it had touched is back on its previous version. */
   rolledBack: 6,

@@ -26,10 +26,11 @@ export type ForwardStage = keyof typeof sequence;
 const order = Object.keys(sequence) as ForwardStage[];
 
 /** Stages that touch groups need the whole fleet for themselves; building and scanning an image needs none of it. */
+const touchesGroups = (through: ForwardStage): boolean => order.indexOf(through) >= order.indexOf('bake');
 const groupsFor =
   (through: ForwardStage) =>
   (config: Config): string[] =>
-    order.indexOf(through) < order.indexOf('bake') ? [] : fleetGroups(config);
+    touchesGroups(through) ? fleetGroups(config) : [];
 
 /**
  * Opens a new release and takes it through the stages, up to and including `through`.
@@ -112,7 +113,7 @@ export async function runSingleStage(
         `Run \`drover ${before} ${release}\`, or \`drover resume ${release}\` to go through all stages.`,
       );
     }
-    await guarded(context, () => sequence[stage](context));
+    await guarded(context, () => sequence[stage](context, { touchesGroups: touchesGroups(stage) }));
     if (stage === 'rollout') await close(context, 'promoted', promotedReason(context));
   });
 }
@@ -177,7 +178,8 @@ async function unfinishedRecovery({ stateDirectory }: Surroundings, group: strin
 async function advance(context: ReleaseContext, through: ForwardStage): Promise<void> {
   await guarded(context, async () => {
     for (const stage of order.slice(0, order.indexOf(through) + 1)) {
-      if (statusOf(context, stage) !== 'passed') await sequence[stage](context);
+      if (statusOf(context, stage) === 'passed') continue;
+      await sequence[stage](context, { touchesGroups: touchesGroups(through) });
     }
   });
   if (through === 'rollout') await close(context, 'promoted', promotedReason(context));

@@ -69,6 +69,21 @@ test('a scanner that is not here, and a catalogue that is none, are refused befo
   }
 });
 
+test('what is in the way of a group ends a run before an image is made, and is no matter for a build', async () => {
+  const gates = 'gates: [{ type: in-service }, { type: command, name: probe, argv: [no-such-probe] }]';
+  const blocked = configWith({ policies }).replace('passes: 2', `passes: 2, groups: { web-b: { ${gates} } }`);
+  // A machine that has none of the tools either.
+  const made = box(blocked, { PATH: '/nowhere' });
+  const run = await made.drover('run');
+  expect(run.exitCode, run.stderr).toBe(5);
+  expect(run.stderr).toMatch(/failed: web-b cannot be rolled: gate command: no-such-probe .*PATH/);
+  expect(run.stderr).toContain('`drover plan` says when nothing is in the way');
+  const build = await made.drover('build');
+  expect(build.exitCode, build.stderr).toBe(3);
+  expect(build.stdout).toContain('web-b: gate command: no-such-probe');
+  expect(build.stderr).toContain('drover doctor');
+});
+
 test('a bundle that is not there is refused by its path, and no release is looked for', async () => {
   const { exitCode, stderr } = await box().drover('evidence', 'verify', '/nowhere');
   expect(exitCode, stderr).toBe(2);
