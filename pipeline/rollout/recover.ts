@@ -141,7 +141,7 @@ async function settled(
         (instance) => instance.version === version || instance.version !== abandoned,
       ),
     },
-    goal: { kind: 'return', version, abandoned: null, follows: await followedAgain(deps.cloud, previous) },
+    goal: { kind: 'recover', version, abandoned, follows: await followedAgain(deps.cloud, previous) },
   };
   const now = deps.clock.now();
   // The surplus is drained from the beginning; the others get everything back that a drain may have taken.

@@ -14,8 +14,8 @@ import { type Marks, marksOf } from './tags.ts';
 export interface Restoration {
   /** The release whose marks they are. */
   release: string;
-  /** The version that release moved it to. */
-  abandoned: number;
+  /** The version that release moved it to; null when there was no other yet. */
+  abandoned: number | null;
   /** The numbered template version the group will be pinned to, and whether it has to be set. */
   version: number;
   isPinned: boolean;
@@ -61,7 +61,8 @@ export function restorationOf(group: GroupObservation, drain: readonly DrainSpec
   const follows = version === marks.previousVersion ? marks.follows : null;
 
   const undone = [
-    isGoingOn && `instance refresh ${refresh.id} (${refresh.percent} %): cancelled`,
+    isGoingOn &&
+      `instance refresh ${refresh.id} (${refresh.percent} %): ${refresh.status === 'Cancelling' ? 'it is being cancelled, and its end waited for' : 'cancelled'}`,
     !isPinned && `template version ${group.template!.version} → ${version}`,
     follows !== null && `follows ${follows} again, if that means version ${version}`,
     surplus > 0 && `desired ${group.desired} → ${wanted}: ${surplus} drained and terminated`,
@@ -87,7 +88,7 @@ export function restorationOf(group: GroupObservation, drain: readonly DrainSpec
   ].filter((sentence) => typeof sentence === 'string');
   return {
     release: marks.release,
-    abandoned: marks.version,
+    abandoned: isMoved ? marks.version : null,
     version,
     isPinned,
     follows,

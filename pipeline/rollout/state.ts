@@ -9,12 +9,12 @@ import type { GroupSpec } from './spec.ts';
 export interface Goal {
   /**
    * replace: every instance that is not on `version` is replaced. return: only instances on `abandoned` are; what
-   * was there before the release, whatever its version, is left alone.
+   * was there before the release, whatever its version, is left alone. recover: none is.
    */
-  kind: 'replace' | 'return';
+  kind: 'replace' | 'return' | 'recover';
   /** The numbered template version the group is pinned to. */
   version: number;
-  /** The version a return leaves behind; null when the release never got as far as making one. */
+  /** The version of the release that is left behind; null when it never got as far as making one, and in a replace. */
   abandoned: number | null;
   /**
    * '$Latest' or '$Default', where a return is to end with the group following that again (way-back.ts); null when it

@@ -8,7 +8,8 @@ import { type RolloutDeps, runWave } from '../../pipeline/rollout/engine.ts';
 import { recoverGroup } from '../../pipeline/rollout/recover.ts';
 import { restorationOf } from '../../pipeline/rollout/restoration.ts';
 import { rollbackGroups } from '../../pipeline/rollout/rollback.ts';
-import { refreshesOf } from '../../pipeline/simulator/model/refresh-state.ts';
+import { putHook } from '../../pipeline/simulator/model/hooks.ts';
+import { activeRefresh, refreshesOf } from '../../pipeline/simulator/model/refresh-state.ts';
 import { atEveryPoint, dyingDeps, Killed, type When } from './dying.ts';
 import { type Fleet, fleetOf, newImage, promotedFrom, recordsOf, waveOf } from './fleet.ts';
 
@@ -47,8 +48,8 @@ const stopped = async (deps: RolloutDeps, fleet: Fleet, image: Image): Promise<u
 const back = (deps: RolloutDeps, fleet: Fleet) =>
   rollbackGroups(deps, { groups: Object.values(fleet.specs), reason: 'by hand', actor: 'test' });
 
-/** The process that started the refresh is gone; the next one takes the group back. */
-const abandoned = async (deps: RolloutDeps, fleet: Fleet, image: Image): Promise<unknown> => {
+/** The process that started the refresh is gone, and the refresh has launched ahead. */
+async function orphaned(fleet: Fleet, image: Image): Promise<void> {
   const startRefresh: Fleet['cloud']['startRefresh'] = async (...given) => {
     await fleet.cloud.startRefresh(...given);
     throw new Error('gone');
@@ -56,15 +57,26 @@ const abandoned = async (deps: RolloutDeps, fleet: Fleet, image: Image): Promise
   const gone = { ...fleet.deps, cloud: { ...fleet.cloud, startRefresh } };
   await expect(runWave(gone, waveOf(fleet), image)).rejects.toThrow('gone');
   await fleet.clock.sleep(aheadMs);
+}
+const abandoned = async (deps: RolloutDeps, fleet: Fleet, image: Image): Promise<unknown> => {
+  await orphaned(fleet, image);
   return await back(deps, fleet).catch((error: unknown) => error);
 };
+const orphanRecovered = async (deps: RolloutDeps, fleet: Fleet, image: Image): Promise<unknown> => {
+  await orphaned(fleet, image);
+  return await recovered(fleet, deps).catch((error: unknown) => error);
+};
 
-async function recovered(fleet: Fleet): Promise<void> {
+const withoutJournal = (fleet: Fleet): RolloutDeps => ({
+  ...fleet.deps,
+  journal: createMemoryJournal('r-recovery', fleet.clock),
+});
+
+async function recovered(fleet: Fleet, deps = withoutJournal(fleet)): Promise<void> {
   const [group] = await fleet.cloud.observe(['web'], 0);
   const { web: refresh } = await fleet.cloud.newestRefreshes(['web']);
   const restoration = restorationOf({ ...group!, refresh: refresh! }, []);
   if (!restoration) return;
-  const deps = { ...fleet.deps, journal: createMemoryJournal('r-recovery', fleet.clock) };
   await recoverGroup(deps, fleet.specs.web!, group!, restoration, { reason: 'lost', actor: 'test' });
 }
 
@@ -80,7 +92,9 @@ describe.each<When>(['before the call', 'after the call', 'after the record'])('
     { who: 'a stop', next: 'a recovery', calledOff: stopped },
     { who: 'a rollback', next: 'a rollback', calledOff: abandoned },
     { who: 'a rollback', next: 'a recovery', calledOff: abandoned },
-  ])('$who, at any point, and $next goes on', async ({ next, calledOff }) => {
+    // At once, while the refresh goes on.
+    { who: 'a recovery', next: 'a recovery', calledOff: orphanRecovered, waitMs: 0 },
+  ])('$who, at any point, and $next goes on', async ({ next, calledOff, waitMs = deadForMs }) => {
     const deaths = await atEveryPoint(async (nth) => {
       const label = `death ${nth}`;
       const fleet = refreshedFleet();
@@ -90,7 +104,7 @@ describe.each<When>(['before the call', 'after the call', 'after the record'])('
       const end = await calledOff(deps, fleet, image);
       if (!died()) return false;
       expect(end, label).toBeInstanceOf(Killed);
-      await fleet.clock.sleep(deadForMs);
+      await fleet.clock.sleep(waitMs);
       fleet.simulator.advance();
       if (next === 'a resumed run') {
         expect(await runWave(fleet.deps, waveOf(fleet), image), label).toEqual({ outcome: 'promoted' });
@@ -99,18 +113,44 @@ describe.each<When>(['before the call', 'after the call', 'after the record'])('
         await back(fleet.deps, fleet);
         expect(fleet.snapshot(), label).toEqual(before);
       } else {
+        const isGoingOn = activeRefresh(fleet.world, 'web') !== null;
         const { version, ...others } = settingsOf(fleet);
         await recovered(fleet);
         const { versions: _, version: previous, ...was } = before.web as Record<string, unknown>;
         const { version: present, ...is } = settingsOf(fleet);
         expect(is, `${label}, ${JSON.stringify(others)}`).toEqual(was);
         expect([previous, version], label).toContain(present);
+        if (isGoingOn) expect(refreshesOf(fleet.world, 'web').at(-1)?.status, label).toBe('Cancelled');
       }
       expect(fleet.violations, label).toEqual([]);
       return true;
     });
     expect(deaths).toBeGreaterThan(5);
   });
+});
+
+test('a recovery knows the refresh it has called off for its release’s own, and waits for it however long that takes', async () => {
+  const fleet = refreshedFleet();
+  const { world, specs, clock } = fleet;
+  putHook(world.groups.web!, {
+    name: 'slow',
+    transition: 'terminating',
+    heartbeatMs: 2 * specs.web!.gateDeadlineMs,
+    defaultResult: 'CONTINUE',
+  });
+  const before = settingsOf(fleet);
+  await orphaned(fleet, await newImage(fleet));
+  // "Cancelling" lasts until whoever is on the way out has gone.
+  await fleet.cloud.terminateInstances('web', [Object.keys(world.groups.web!.members)[0]!], {
+    decrementDesired: false,
+  });
+  const deps = withoutJournal(fleet);
+  const begunAt = clock.now();
+  await recovered(fleet, deps);
+  expect(JSON.stringify(deps.journal.records())).not.toContain('somebody else');
+  expect(settingsOf(fleet)).toEqual(before);
+  expect(refreshesOf(world, 'web')).toMatchObject([{ status: 'Cancelled' }]);
+  expect(clock.now() - begunAt).toBeGreaterThan(specs.web!.gateDeadlineMs);
 });
 
 test('Terminate is suspended for no longer than it takes to cancel and to look once', async () => {

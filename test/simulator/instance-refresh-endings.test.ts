@@ -1,6 +1,7 @@
 /** An instance refresh that is stopped, fails or goes back. */
 import {
   CancelInstanceRefreshCommand,
+  PutLifecycleHookCommand,
   ResumeProcessesCommand,
   RollbackInstanceRefreshCommand,
   SuspendProcessesCommand,
@@ -20,7 +21,7 @@ import {
   target,
   versions,
 } from './refreshing.ts';
-import { terminate } from './scaling-group.ts';
+import { ids, terminate } from './scaling-group.ts';
 
 test('cancelling stops it where it is and leaves the group’s configuration alone', async () => {
   const aws = await groupOf(4);
@@ -31,6 +32,34 @@ test('cancelling stops it where it is and leaves the group’s configuration alo
   expect((await reaches(aws, 'Cancelled')).StatusReason).toBe('Cancelled due to user request.');
   expect(await versions(aws)).toEqual(['1', '1', '2', '2']);
   expect((await groupNow(aws)).LaunchTemplate!.Version).toBe('1');
+});
+
+test('cancelling waits for instances on their way out, unless it is told not to', async () => {
+  const aws = await groupOf(4);
+  await aws.scaling.send(
+    new PutLifecycleHookCommand({
+      AutoScalingGroupName: 'web-a',
+      LifecycleHookName: 'work',
+      LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
+      HeartbeatTimeout: 600,
+      DefaultResult: 'CONTINUE',
+    }),
+  );
+  await start(aws, { CheckpointPercentages: [25, 100] });
+  await terminate(aws, ids(await groupNow(aws))[0]!, false);
+  const cancel = (WaitForTransitioningInstances: boolean) =>
+    aws.scaling.send(
+      new CancelInstanceRefreshCommand({ AutoScalingGroupName: 'web-a', WaitForTransitioningInstances }),
+    );
+  await cancel(true);
+  await aws.clock.sleep(300_000);
+  expect((await refreshNow(aws)).Status).toBe('Cancelling');
+  await reaches(aws, 'Cancelled');
+  await start(aws, { CheckpointPercentages: [25, 100] });
+  await terminate(aws, ids(await groupNow(aws))[0]!, false);
+  await cancel(false);
+  await aws.clock.sleep(60_000);
+  expect((await refreshNow(aws)).Status).toBe('Cancelled');
 });
 
 test('a replacement launched ahead leaves again when the refresh is cancelled', async () => {

@@ -24,7 +24,7 @@ export function gather(
   now: number,
 ): { count: number } & Pick<Memory, 'gatheringSince'> {
   const coming = view.unproven.length + Math.max(0, view.desired - view.staying.length);
-  if (able <= 0 || coming === 0 || goal.kind === 'return') return { count: able, gatheringSince: null };
+  if (able <= 0 || coming === 0 || goal.kind !== 'replace') return { count: able, gatheringSince: null };
   const since = memory.gatheringSince ?? now;
   const isLast = view.active <= view.desired - view.wanted;
   const isAlike = spec.drain.every(({ type }) => type === 'target-group');

@@ -24,6 +24,7 @@ export const counted = (instance: InstanceObservation): boolean =>
 /** To be replaced: see Goal. */
 export function outdated({ goal }: Assignment, { templateVersion }: InstanceObservation): boolean {
   if (goal.kind === 'replace') return templateVersion !== goal.version;
+  if (goal.kind === 'recover') return false;
   return goal.abandoned !== null && goal.abandoned !== goal.version && templateVersion === goal.abandoned;
 }
 

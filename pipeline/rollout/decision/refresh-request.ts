@@ -33,7 +33,7 @@ export function isOf(
   refresh: RefreshObservation | null,
 ): boolean {
   if (refresh === null || id !== null) return refresh?.id === id;
-  const version = goal.kind === 'return' ? goal.abandoned : goal.version;
+  const version = goal.kind === 'replace' ? goal.version : goal.abandoned;
   return version !== null && refresh.version === version && !cameToNothing(refresh);
 }
 

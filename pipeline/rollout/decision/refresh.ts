@@ -44,10 +44,10 @@ export function decideByStrategy(assignment: Assignment, snapshot: Snapshot, pre
   const { goal, spec } = assignment;
   const refresh = snapshot.group.refresh ?? null;
   const isOurs = isOf(assignment, previous, refresh);
-  if (isHeld(previous) || (goal.kind === 'return' && isOurs && underWay.has(refresh!.status))) {
+  if (isHeld(previous) || (goal.kind !== 'replace' && isOurs && underWay.has(refresh!.status))) {
     return calledOff(assignment, snapshot, previous, isOurs ? refresh : null);
   }
-  if (goal.kind === 'return') return decide(assignment, snapshot, previous);
+  if (goal.kind !== 'replace') return decide(assignment, snapshot, previous);
   const isNeeded = snapshot.group.instances.some((one) => !leaving(one) && outdated(assignment, one));
   const isDelegated = spec.strategy.type === 'instance-refresh';
   const isLeftToIt =

@@ -15,7 +15,7 @@ export function askGroup(
   reading: Reply<AlarmReading>,
   { questions, http }: { questions: Questions; http: Http },
 ): Answer {
-  if (goal.kind === 'return') return combined([]);
+  if (goal.kind !== 'replace') return combined([]);
   return combined(
     spec.gates.flatMap((gate) => {
       switch (gate.type) {

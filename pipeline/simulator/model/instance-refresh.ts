@@ -12,6 +12,7 @@ import { alarmState } from './alarms.ts';
 import { lookAt } from './attention.ts';
 import { ServiceError, validationError } from './errors.ts';
 import { newUuid, nextSerial } from './identity.ts';
+import { isLaunching, isTerminating } from './lifecycle.ts';
 import { launchOptions } from './purchasing.ts';
 import { schedule } from './queue.ts';
 import { renewPool, replaceSome } from './refresh-pace.ts';
@@ -153,9 +154,7 @@ function step(world: World, group: Group, refresh: InstanceRefresh): void {
     return;
   }
   if (status === 'Cancelling') {
-    const underWay = Object.values(group.members).some(({ lifecycle }) =>
-      /^(Pend|Termin)ing/.test(lifecycle),
-    );
+    const underWay = Object.values(group.members).some((one) => isLaunching(one) || isTerminating(one));
     if (underWay && refresh.waitForTransitions) return;
     finish(world, group, refresh, 'Cancelled', 'Cancelled due to user request.');
     return;
