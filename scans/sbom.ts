@@ -51,15 +51,11 @@ function bomOf({ image, osRelease, digests, type, packages, licences }: SbomInpu
     description: `Machine image ${image.id}: ${osRelease.PRETTY_NAME ?? image.distribution}`,
   });
   if (image.disk) subject.hashes.set(Enums.HashAlgorithm['SHA-256'], image.disk.sha256);
-  const system = new Models.Component(
-    Enums.ComponentType.OperatingSystem,
-    familiesOfTrivy[distribution] ?? distribution,
-    {
-      bomRef: `os:${distribution}-${release}`,
-      version: release,
-      swid: new Models.SWID(distribution, distribution, { version: release }),
-    },
-  );
+  const system = new Models.Component(Enums.ComponentType.OperatingSystem, familyOf(distribution), {
+    bomRef: `os:${distribution}-${release}`,
+    version: release,
+    swid: new Models.SWID(distribution, distribution, { version: release }),
+  });
   subject.dependencies.add(system.bomRef);
 
   const bom = new Models.Bom({
@@ -80,8 +76,11 @@ function bomOf({ image, osRelease, digests, type, packages, licences }: SbomInpu
   return bom;
 }
 
-/** Where Trivy calls a distribution otherwise than its os-release (pkg/fanal/types/const.go); Grype reads the SWID first. */
-const familiesOfTrivy: Readonly<Record<string, string>> = { amzn: 'amazon' };
+/**
+ * What Trivy calls a distribution (pkg/fanal/types/const.go); it drops packages whose purl has another namespace. Grype
+ * goes by the SWID and the purl's `distro`, which are os-release's.
+ */
+const familyOf = (distribution: string): string => (distribution === 'amzn' ? 'amazon' : distribution);
 
 function componentOf(
   type: Inventory['type'],
@@ -159,7 +158,7 @@ function purlOf(
   ];
   return new PackageURL(
     type,
-    distribution,
+    familyOf(distribution),
     installed.name,
     version,
     { arch: installed.architecture, distro: `${distribution}-${release}`, upstream, ...(epoch && { epoch }) },

@@ -9,7 +9,12 @@ export const linesOf = (text: string): string[] => text.split('\n').filter((line
 export const lastLine = (text: string): string =>
   stripVTControlCharacters(text)
     .split(/[\r\n]+/)
-    .map((line) => line.replace(/[^\x20-\x7e\u00a0-\uffff]/g, '').trim())
+    .map((line) =>
+      line
+        .replaceAll('\t', ' ')
+        .replace(/[^\x20-\x7e\u00a0-\uffff]/g, '')
+        .trim(),
+    )
     .findLast((line) => line !== '')
     ?.slice(0, 160) ?? '';
 

@@ -1,5 +1,5 @@
 /**
- * Grype's JSON report (`grype sbom:FILE -o json`).
+ * Grype's JSON report (`grype sbom:FILE -o json`), with a database of schema 6, of which it says when it was built.
  * https://github.com/anchore/grype#output-formats
  */
 import { z } from 'zod';
@@ -7,8 +7,6 @@ import { type Sighting, severityOf } from './finding.ts';
 import { kevOf } from './kev.ts';
 import { list, parseDocument, type ScannerReport } from './report-shape.ts';
 
-/** Older versions write the numbers of EPSS as text. */
-const probability = z.coerce.number().min(0).max(1);
 const cvss = list(
   z.object({
     version: z.string(),
@@ -19,23 +17,26 @@ const cvss = list(
 /** Grype's copy of CISA's catalogue. */
 const knownExploited = list(
   z.object({
+    cve: z.string(),
     dateAdded: z.string().optional(),
     dueDate: z.string().optional(),
     knownRansomwareCampaignUse: z.string().optional(),
   }),
 );
-const epss = list(z.object({ cve: z.string().optional(), epss: probability }));
+const epss = list(z.object({ cve: z.string(), epss: z.number().min(0).max(1) }));
 
 const shape = z.object({
   descriptor: z.object({
     name: z.literal('grype'),
     version: z.string().min(1),
-    // Where the time of the database stands has moved between versions.
-    db: z
-      .object({ built: z.string().optional(), status: z.object({ built: z.string().optional() }).optional() })
-      .optional(),
+    db: z.object({
+      status: z.object({ built: z.string() }),
+      /** Whose records the database has. */
+      providers: z.record(z.string(), z.unknown()),
+    }),
   }),
-  // Always there, even when nothing was found.
+  distro: z.object({ name: z.string(), version: z.string() }),
+  // Always there, even when nothing was found, or looked up.
   matches: z.array(
     z.object({
       vulnerability: z.object({
@@ -58,33 +59,45 @@ const shape = z.object({
   ),
 });
 
-/** @throws Error for anything that is not such a report */
+/** Where the provider of a distribution's records has another name than Grype has for it (grype/distro/type.go). */
+const providers: Readonly<Record<string, string>> = { amazonlinux: 'amazon' };
+
+/** @throws Error for anything that is not such a report, and for one about a distribution that Grype knows nothing of */
 export function parseGrype(text: string): ScannerReport {
-  const { descriptor, matches } = parseDocument('a report of Grype', text, shape);
+  const { descriptor, distro, matches } = parseDocument('a report of Grype', text, shape);
+  const provider = providers[distro.name] ?? distro.name;
+  if (!Object.hasOwn(descriptor.db.providers, provider)) {
+    const about = distro.name === '' ? 'recognized no distribution' : `has no advisories for ${distro.name}`;
+    throw new Error(`Grype ${about}: that it matched nothing says nothing`);
+  }
   const scanner = `grype ${descriptor.version}`;
-  const sightings = matches.map(({ vulnerability, relatedVulnerabilities, artifact }): Sighting => {
-    const cve = [vulnerability, ...relatedVulnerabilities].find(({ id }) => id.startsWith('CVE-'));
-    // An advisory often carries no score of its own; that of the CVE it is about stands beside it.
-    const described = [vulnerability, ...relatedVulnerabilities];
-    const [exploitation] = described.flatMap((entry) => entry.knownExploited);
-    const scores = described.flatMap((entry) => entry.cvss).toSorted(newestFirst);
-    return {
-      id: cve?.id ?? vulnerability.id,
-      package: artifact.name,
-      source: artifact.upstreams[0]?.name ?? null,
-      installed: artifact.version,
-      fixed: vulnerability.fix?.versions[0] ?? null,
-      severity: severityOf(vulnerability.severity),
-      severitySource: vulnerability.namespace?.split(':')[0] ?? null,
-      cvss: scores[0] ? { score: scores[0].metrics.baseScore, vector: scores[0].vector } : null,
-      epss: described.flatMap((entry) => entry.epss)[0]?.epss ?? null,
-      kev: exploitation ? kevOf(exploitation) : null,
-      purl: artifact.purl ?? null,
-      feed: scanner,
-    };
+  const sightings = matches.flatMap(({ vulnerability, relatedVulnerabilities, artifact }) => {
+    // Debian's records are about a CVE each. An advisory, like Amazon's, is about any number: they stand beside it, each
+    // with the scores that it has not, and it carries what is known of exploitation of them all.
+    const cves = vulnerability.id.startsWith('CVE-')
+      ? [vulnerability.id]
+      : relatedVulnerabilities.map(({ id }) => id).filter((id) => id.startsWith('CVE-'));
+    return (cves.length > 0 ? cves : [vulnerability.id]).map((id): Sighting => {
+      const described = [vulnerability, ...relatedVulnerabilities.filter((related) => related.id === id)];
+      const exploitation = described.flatMap((entry) => entry.knownExploited).find(({ cve }) => cve === id);
+      const [score] = described.flatMap((entry) => entry.cvss).toSorted(newestFirst);
+      return {
+        id,
+        package: artifact.name,
+        source: artifact.upstreams[0]?.name ?? null,
+        installed: artifact.version,
+        fixed: vulnerability.fix?.versions[0] ?? null,
+        severity: severityOf(vulnerability.severity),
+        severitySource: vulnerability.namespace?.split(':')[0] ?? null,
+        cvss: score ? { score: score.metrics.baseScore, vector: score.vector } : null,
+        epss: described.flatMap((entry) => entry.epss).find(({ cve }) => cve === id)?.epss ?? null,
+        kev: exploitation ? kevOf(exploitation) : null,
+        purl: artifact.purl ?? null,
+        feed: scanner,
+      };
+    });
   });
-  const built = descriptor.db?.status?.built ?? descriptor.db?.built;
-  return { scanner, database: built ?? null, sightings };
+  return { scanner, database: descriptor.db.status.built, sightings };
 }
 
 const newestFirst = (a: { version: string }, b: { version: string }): number =>

@@ -4,7 +4,7 @@
  * another format is an error, never an empty report.
  */
 import { execa } from 'execa';
-import { sentenceOf } from '../verdict.ts';
+import { lastLine } from '../text.ts';
 import { parseGrype } from './grype.ts';
 import { parseInspector } from './inspector.ts';
 import type { ScannerReport } from './report-shape.ts';
@@ -40,6 +40,7 @@ export async function runScanner(
   });
   signal?.throwIfAborted();
   if (result.timedOut) throw new Error(`${program} did not answer within ${timeoutMs / 1000} s`);
-  if (result.failed) throw new Error(`${program}: ${sentenceOf(result.stderr || result.shortMessage)}`);
+  // Scanners warn there, in colour too, before they say what ended them.
+  if (result.failed) throw new Error(`${program}: ${lastLine(result.stderr) || result.shortMessage}`);
   return { text: result.stdout, report: reportFormats[format](result.stdout) };
 }

@@ -23,7 +23,8 @@ const shape = z.object({
   Results: list(
     z.object({
       Target: z.string(),
-      /** With `--list-all-pkgs`, the default of newer versions; the findings themselves name no source package. */
+      Class: z.string(),
+      /** Without `--list-all-pkgs=false`: what it looked at. The findings themselves name no source package. */
       Packages: list(z.object({ ID: z.string().optional(), SrcName: z.string().optional() })),
       Vulnerabilities: list(
         z.object({
@@ -47,6 +48,10 @@ export function parseTrivy(text: string): ScannerReport {
   const report = parseDocument('a report of Trivy', text, shape);
   if (report.Results.length === 0) {
     throw new Error('Trivy recognized nothing it could look at: its report has no Results');
+  }
+  const system = report.Results.find((result) => result.Class === 'os-pkgs');
+  if (system && system.Packages.length === 0) {
+    throw new Error('Trivy looked at no package of the system: its report lists none');
   }
   const scanner = `trivy ${report.Trivy?.Version ?? '(version not in the report)'}`;
   const sightings = report.Results.flatMap(({ Packages, Vulnerabilities }) => {

@@ -1,88 +1,74 @@
 /**
- * Trivy's own decoder and detector read Drover's bill of materials: the same distribution, packages, versions and source
- * packages, so that what an advisory says of a source package is found, and nothing else is. trivy/main.go says what
- * of Trivy that is; .ci/trivy.sh builds it.
+ * The whole Trivy reads Drover's bill of materials: the same distribution, packages, versions and source packages, so that
+ * what an advisory says of a source package is found, and nothing else is; and what it prints and how it fails is read as
+ * it is meant. Its database is one of its own format (trivy/main.go); .ci/scanners.sh builds both.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
-import { parseDpkgStatus } from '../../scans/dpkg.ts';
-import { parseRpmList } from '../../scans/rpm.ts';
-import { renderSbom } from '../../scans/sbom.ts';
-import { parseTrivy } from '../../scans/vulnerabilities/trivy.ts';
-import { imageRecord } from '../image-record.ts';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { runScanner } from '../../scans/vulnerabilities/scanners.ts';
 import { available } from './optional.ts';
+import {
+  type Advisory,
+  advisories,
+  amazonLinux,
+  debian,
+  fixedIn,
+  installed,
+  recorded,
+  sbomOf,
+} from './scanned-image.ts';
 
-const trivy = {
-  name: 'trivy',
-  command: process.env.DROVER_TRIVY_SBOM ?? 'trivy-sbom',
-  probe: [],
-  remedy: '.ci/trivy.sh builds it; name it in DROVER_TRIVY_SBOM.',
-};
+const remedy = '.ci/scanners.sh builds it; name both programs in DROVER_TRIVY and DROVER_TRIVY_DB.';
+const trivy = { name: 'trivy', command: process.env.DROVER_TRIVY ?? 'trivy', probe: ['--version'], remedy };
+const database = { name: 'trivy', command: process.env.DROVER_TRIVY_DB ?? 'trivy-db', probe: [], remedy };
 
-/** Every way a version and that of its source package can differ in Debian: packages of Debian 12. */
-const installed = [
-  // Native; a rebuild; an epoch; an epoch that the source package has not; another name and no revision of its own.
-  ['adduser', '3.134', 'adduser', '3.134'],
-  ['libacl1', '2.3.1-3+b1', 'acl', '2.3.1-3'],
-  ['zlib1g', '1:1.2.13.dfsg-1', 'zlib', '1:1.2.13.dfsg-1'],
-  ['dmsetup', '2:1.02.185-2', 'lvm2', '2.03.16-2'],
-  ['linux-image-6.1.0-56-cloud-amd64', '6.1.172-1', 'linux-signed-amd64', '6.1.172+1'],
-] as const;
-const status = installed
-  .map(([name, version, source, sourceVersion]) =>
-    [
-      `Package: ${name}`,
-      'Status: install ok installed',
-      'Architecture: amd64',
-      `Version: ${version}`,
-      `Source: ${source} (${sourceVersion})\n`,
-    ].join('\n'),
-  )
-  .join('\n');
+/** trivy-db's pkg/types: severities count from 'unknown', and what Debian calls negligible is low. */
+const severities = { Negligible: 1, Medium: 2, High: 3 };
+const ofScore = (score: number) => [0, 0.1, 4, 7, 9].findLastIndex((least) => score >= least);
+const willNotFix = 5;
+const record =
+  (bucket: string, source: string) =>
+  ({ id, package: name, fixed, severity, cvss }: Advisory) => ({
+    ...{ bucket, source, package: name, id },
+    advisory:
+      fixed === null ? { Status: willNotFix, Severity: severities[severity] } : { FixedVersion: fixed },
+    vulnerability: cvss
+      ? {
+          VendorSeverity: { nvd: ofScore(cvss.score) },
+          CVSS: { nvd: { V3Vector: cvss.vector, V3Score: cvss.score } },
+        }
+      : { VendorSeverity: { [source]: severities[severity] } },
+  });
+const ofDebian = record('debian 12', 'debian');
+const ofAmazon = record('amazon linux 2023', 'amazon');
 
-const debian = {
-  osRelease: { ID: 'debian', VERSION_ID: '12' },
-  inventory: { type: 'deb' as const, packages: parseDpkgStatus(status), licences: new Map() },
-  bucket: 'debian 12',
-  source: 'debian',
-};
-const amazonLinux = {
-  osRelease: { ID: 'amzn', VERSION_ID: '2023' },
-  inventory: parseRpmList(
-    [
-      ['bash', '(none)', '5.2.15-1.amzn2023.0.2', 'x86_64', 'bash-5.2.15-1.amzn2023.0.2.src.rpm'],
-      ['openssl-libs', '1', '3.0.8-1.amzn2023.0.10', 'x86_64', 'openssl-3.0.8-1.amzn2023.0.10.src.rpm'],
-    ]
-      .map((fields) => `${[...fields, 'Licence', 'Amazon Linux', '(none)', 'About it'].join('\t')}\n`)
-      .join(''),
-  ),
-  bucket: 'amazon linux 2023',
-  source: 'amazon',
-};
+describe.runIf(available(trivy) && available(database))('Trivy reads the bill of materials', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'drover-test-'));
+    vi.stubEnv('TRIVY_CACHE_DIR', join(directory, 'cache'));
+    vi.stubEnv('TRIVY_SKIP_DB_UPDATE', 'true');
+    vi.stubEnv('TRIVY_OFFLINE_SCAN', 'true');
+    vi.stubEnv('TRIVY_SKIP_VERSION_CHECK', 'true');
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    rmSync(directory, { recursive: true });
+  });
 
-describe.runIf(available(trivy))('Trivy reads the bill of materials', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'drover-test-'));
-  afterAll(() => rmSync(directory, { recursive: true }));
-
-  /** @param fixes the package an advisory of that distribution is about, and the version that fixes it */
-  async function report(
-    { osRelease, inventory, bucket, source }: typeof debian | typeof amazonLinux,
-    fixes: [string, string][],
-  ): Promise<string> {
-    const [sbom, list] = ['sbom.json', 'advisories.json'].map((name) => join(directory, name));
-    writeFileSync(sbom!, await renderSbom({ image: imageRecord(), osRelease, digests: {}, ...inventory }));
-    const advisories = fixes.map(([name, fixed], index) => ({
-      ...{ bucket, source, package: name, fixed },
-      ...{ id: `CVE-2026-${1000 + index}`, severity: 'HIGH' },
-    }));
-    writeFileSync(list!, JSON.stringify(advisories));
-    return execFileSync(trivy.command, [list!, sbom!], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
+  function knows(records: object[]): void {
+    const list = join(directory, 'advisories.json');
+    writeFileSync(list, JSON.stringify(records));
+    execFileSync(database.command, [list, join(directory, 'cache')], { stdio: 'ignore' });
+  }
+  async function run(subject = debian, change = (sbom: string) => sbom) {
+    const sbomPath = join(directory, 'sbom.cdx.json');
+    writeFileSync(sbomPath, change(await sbomOf(subject)));
+    const argv = [trivy.command, 'sbom', '--format', 'json', '{sbom}'];
+    return runScanner({ format: 'trivy', argv, timeoutMs: 60_000 }, { sbomPath, imageId: 'ami-1' });
   }
   const packagesIn = (text: string) =>
     JSON.parse(text)
@@ -95,13 +81,12 @@ describe.runIf(available(trivy))('Trivy reads the bill of materials', () => {
       .sort();
   const versionOf = (epoch: number | undefined, version: string, release: string | undefined) =>
     `${epoch ? `${epoch}:` : ''}${version}${release ? `-${release}` : ''}`;
-  const foundIn = (text: string) =>
-    parseTrivy(text)
-      .sightings.map((it) => [it.package, it.source, it.installed, it.fixed, it.severity])
-      .sort();
+  const foundIn = ({ report }: Awaited<ReturnType<typeof run>>) =>
+    report.sightings.map((it) => [it.package, it.source, it.installed, it.fixed, it.severity]).sort();
 
-  test('of Debian with the distribution and every package as dpkg has it', async () => {
-    const text = await report(debian, []);
+  test('with the distribution and every package as dpkg has it', async () => {
+    knows([]);
+    const { text } = await run();
     expect(JSON.parse(text).Metadata.OS).toEqual({ Family: 'debian', Name: '12' });
     const advised = installed.map(([name, version, source, sourceVersion]) =>
       source === 'linux-signed-amd64'
@@ -111,31 +96,58 @@ describe.runIf(available(trivy))('Trivy reads the bill of materials', () => {
     expect(packagesIn(text)).toEqual(advised.sort());
   });
   test('and finds what is known of a source package until the very version that fixes it', async () => {
-    const text = await report(debian, [
-      ['acl', '2.3.1-3'],
-      ['acl', '2.3.1-4'],
-      ['adduser', '3.134'],
-      ['linux', '6.1.172-1'],
-      ['linux', '6.1.174-1'],
-      ['lvm2', '2.03.16-2'],
-      ['lvm2', '2.03.16-3'],
-      ['zlib', '1:1.2.14-1'],
-    ]);
-    expect(foundIn(text)).toEqual([
+    knows(
+      fixedIn(
+        ['acl', '2.3.1-3'],
+        ['acl', '2.3.1-4'],
+        ['adduser', '3.134'],
+        ['linux', '6.1.69-1'],
+        ['linux', '6.1.76-1'],
+        ['lvm2', '2.03.16-2'],
+        ['lvm2', '2.03.16-3'],
+        ['zlib', '1:1.2.13.dfsg-1'],
+        ['zlib', '1:1.2.14-1'],
+      ).map(ofDebian),
+    );
+    expect(foundIn(await run())).toEqual([
       ['dmsetup', 'lvm2', '2:1.02.185-2', '2.03.16-3', 'high'],
       ['libacl1', 'acl', '2.3.1-3+b1', '2.3.1-4', 'high'],
-      ['linux-image-6.1.0-56-cloud-amd64', 'linux', '6.1.172-1', '6.1.174-1', 'high'],
+      ['linux-image-6.1.0-17-cloud-amd64', 'linux', '6.1.69-1', '6.1.76-1', 'high'],
       ['zlib1g', 'zlib', '1:1.2.13.dfsg-1', '1:1.2.14-1', 'high'],
     ]);
   });
   test('of Amazon Linux, whose advisories are about packages as they are installed', async () => {
-    const text = await report(amazonLinux, [
-      ['bash', '5.2.15-1.amzn2023.0.2'],
-      ['openssl-libs', '1:3.0.8-1.amzn2023.0.11'],
-    ]);
-    expect(JSON.parse(text).Metadata.OS).toEqual({ Family: 'amazon', Name: '2023' });
-    expect(foundIn(text)).toMatchObject([
+    const fixes = fixedIn(['bash', '5.2.15-1.amzn2023.0.2'], ['openssl-libs', '1:3.0.8-1.amzn2023.0.11']);
+    knows(fixes.map(ofAmazon));
+    const answer = await run(amazonLinux);
+    expect(JSON.parse(answer.text).Metadata.OS).toEqual({ Family: 'amazon', Name: '2023' });
+    expect(foundIn(answer)).toMatchObject([
       ['openssl-libs', expect.anything(), '1:3.0.8-1.amzn2023.0.10', '1:3.0.8-1.amzn2023.0.11', 'high'],
     ]);
+  });
+  test('and prints of true advisories what is recorded', async () => {
+    knows(advisories.map(ofDebian));
+    await run();
+    // By a path that is the same every time, since it is in the report and in its fingerprints.
+    const words = ['sbom', '--format', 'json', 'sbom.cdx.json'];
+    const text = execFileSync(trivy.command, words, { cwd: directory, encoding: 'utf8', stdio: 'pipe' });
+    const printed = JSON.parse(text);
+    const before = recorded(`trivy-${printed.Trivy.Version}-debian-12.json`, printed);
+    expect({ ...printed, ReportID: before.ReportID, CreatedAt: before.CreatedAt }).toEqual(before);
+  });
+  test('and has no word for a distribution that it does not know', async () => {
+    knows(fixedIn(['acl', '2.3.1-4']).map(ofDebian));
+    const unknown = { ...debian, osRelease: { ID: 'wonder', VERSION_ID: '1' } };
+    await expect(run(unknown)).rejects.toThrow('Trivy recognized nothing');
+  });
+  test('and fails, and says why, without a database', async () => {
+    await expect(run()).rejects.toThrow(
+      'database error: --skip-db-update cannot be specified on the first run',
+    );
+  });
+  test('and with packages of another distribution than that of the system, looks at none', async () => {
+    knows([]);
+    const ofAnother = (sbom: string) => sbom.replaceAll('pkg:deb/debian/', 'pkg:deb/ubuntu/');
+    await expect(run(debian, ofAnother)).rejects.toThrow('Trivy looked at no package of the system');
   });
 });

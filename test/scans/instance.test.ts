@@ -389,8 +389,8 @@ test('an rpm is named by a purl, and its distribution as Trivy and as Grype know
   );
   const packages = bom.components.filter(({ type }: { type: string }) => type === 'library');
   expect(packages.map(({ purl }: { purl: string }) => purl)).toEqual([
-    'pkg:rpm/amzn/bash@5.2.15-1.amzn2023.0.2?arch=x86_64&distro=amzn-2023&upstream=bash-5.2.15-1.amzn2023.0.2.src.rpm',
-    'pkg:rpm/amzn/openssl-libs@3.0.8-1.amzn2023.0.10?arch=x86_64&distro=amzn-2023&epoch=1&upstream=openssl-3.0.8-1.amzn2023.0.10.src.rpm',
+    'pkg:rpm/amazon/bash@5.2.15-1.amzn2023.0.2?arch=x86_64&distro=amzn-2023&upstream=bash-5.2.15-1.amzn2023.0.2.src.rpm',
+    'pkg:rpm/amazon/openssl-libs@3.0.8-1.amzn2023.0.10?arch=x86_64&distro=amzn-2023&epoch=1&upstream=openssl-3.0.8-1.amzn2023.0.10.src.rpm',
   ]);
   const system = bom.components.find(({ type }: { type: string }) => type === 'operating-system');
   expect(system).toMatchObject({ name: 'amazon', version: '2023', swid: { name: 'amzn', version: '2023' } });

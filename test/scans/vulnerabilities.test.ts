@@ -29,37 +29,43 @@ const kevOf = (...ids: string[]) =>
     })),
   });
 
-const trivy = fixture('trivy-0.71.0-debian-13.json');
-const grype = fixture('grype-0.111.0-java.json');
+const trivy = fixture('trivy-0.74.0-debian-12.json');
+const grype = fixture('grype-0.121.2-debian-12.json');
 const inspector = fixture('inspector-2024-debian-10.json');
 
 describe('a report of Trivy', () => {
   test('becomes findings with the source package, who rated them and the fixed version', () => {
     const { scanner, sightings } = parseTrivy(trivy);
-    expect(scanner).toBe('trivy 0.71.0');
+    expect(scanner).toBe('trivy 0.74.0');
     expect(sightings).toEqual([
       {
-        id: 'CVE-2026-4878',
-        package: 'libcap2',
-        source: 'libcap2',
-        installed: '1:2.75-10+b1',
-        fixed: '1:2.75-10+deb13u1',
+        id: 'CVE-2023-4911',
+        package: 'libc6',
+        source: 'glibc',
+        installed: '2.36-9+deb12u1',
+        fixed: '2.36-9+deb12u3',
         severity: 'high',
         severitySource: 'nvd',
-        cvss: { score: 7, vector: 'CVSS:3.1/AV:L/AC:H/PR:L/UI:N/S:U/C:H/I:H/A:H' },
+        cvss: { score: 7.8, vector: 'CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H' },
         epss: null,
         kev: null,
-        purl: 'pkg:deb/debian/libcap2@2.75-10%2Bb1?arch=amd64&distro=debian-13.1&epoch=1',
-        feed: 'trivy 0.71.0',
+        purl: 'pkg:deb/debian/libc6@2.36-9%2Bdeb12u1?arch=amd64&distro=debian-12&upstream=glibc',
+        feed: 'trivy 0.74.0',
       },
+      expect.objectContaining({ id: 'CVE-2026-4438', severity: 'medium', severitySource: 'nvd' }),
+      // Debian rated it, but not by a score: that is the NVD's.
       expect.objectContaining({
-        id: 'CVE-2026-27456',
-        package: 'liblastlog2-2',
-        source: 'util-linux',
+        id: 'CVE-2019-1010022',
         fixed: null,
-        severity: 'medium',
-        severitySource: null,
-        cvss: { score: 4.7, vector: 'CVSS:3.1/AV:L/AC:H/PR:L/UI:N/S:U/C:H/I:N/A:N' },
+        severity: 'low',
+        severitySource: 'debian',
+        cvss: { score: 9.8, vector: 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H' },
+      }),
+      expect.objectContaining({
+        id: 'CVE-2024-1086',
+        package: 'linux-image-6.1.0-17-cloud-amd64',
+        source: 'linux',
+        fixed: '6.1.76-1',
       }),
     ]);
   });
@@ -78,7 +84,7 @@ describe('a report of Trivy', () => {
     const { Trivy: _, ...older } = JSON.parse(trivy);
     const { scanner, sightings } = parseTrivy(JSON.stringify(older));
     expect(scanner).toBe('trivy (version not in the report)');
-    expect(sightings).toHaveLength(2);
+    expect(sightings).toHaveLength(4);
   });
   test('that looked at nothing is an error, and one that found nothing is not', () => {
     const report = JSON.parse(trivy);
@@ -86,58 +92,88 @@ describe('a report of Trivy', () => {
     expect(parseTrivy(JSON.stringify({ ...report, Results: [looked] })).sightings).toEqual([]);
     const { Results: __, ...blind } = report;
     expect(() => parseTrivy(JSON.stringify(blind))).toThrow('Trivy recognized nothing');
+    const { Packages: ___, ...empty } = looked;
+    const none = JSON.stringify({ ...report, Results: [empty] });
+    expect(() => parseTrivy(none)).toThrow('Trivy looked at no package of the system');
   });
 });
 
 describe('a report of Grype', () => {
-  test('about an advisory is a finding about its CVE, with EPSS, KEV and the age of the database', () => {
-    expect(parseGrype(grype)).toEqual({
-      scanner: 'grype 0.111.0',
-      database: '2026-04-16T06:59:03Z',
-      sightings: [
-        {
-          id: 'CVE-2021-39144',
-          package: 'xstream',
-          source: null,
-          installed: '1.4.5',
-          fixed: '1.4.18',
-          severity: 'high',
-          severitySource: 'github',
-          cvss: { score: 8.5, vector: 'CVSS:3.1/AV:N/AC:H/PR:L/UI:N/S:C/C:H/I:H/A:H/E:H' },
-          epss: 0.94255,
-          kev: { dateAdded: '2023-03-10', dueDate: '2023-03-31', ransomware: false },
-          purl: 'pkg:maven/com.thoughtworks.xstream/xstream@1.4.5',
-          feed: 'grype 0.111.0',
-        },
-      ],
-    });
+  type Report = {
+    matches: Record<string, Record<string, unknown>>[];
+    distro: object;
+    descriptor: { db: object };
+  };
+  const changed = (change: (report: Report) => void): string => {
+    const report = JSON.parse(grype);
+    change(report);
+    return JSON.stringify(report);
+  };
+  test('becomes findings with the source package, the fixed version, KEV and the age of the database', () => {
+    const { sightings, ...about } = parseGrype(grype);
+    expect(about).toEqual({ scanner: 'grype 0.121.2', database: '2026-11-29T03:54:04Z' });
+    expect(sightings).toEqual([
+      {
+        id: 'CVE-2023-4911',
+        package: 'libc6',
+        source: 'glibc',
+        installed: '2.36-9+deb12u1',
+        fixed: '2.36-9+deb12u3',
+        severity: 'high',
+        severitySource: 'debian',
+        // Debian's record has none; that of the NVD stands beside it.
+        cvss: { score: 7.8, vector: 'CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H' },
+        epss: null,
+        kev: { dateAdded: '2023-11-21', dueDate: '2023-12-12', ransomware: false },
+        purl: 'pkg:deb/debian/libc6@2.36-9+deb12u1?arch=amd64&distro=debian-12&upstream=glibc',
+        feed: 'grype 0.121.2',
+      },
+      expect.objectContaining({ id: 'CVE-2026-4438', severity: 'medium', epss: 0.0007, kev: null }),
+      expect.objectContaining({
+        id: 'CVE-2024-1086',
+        package: 'linux-image-6.1.0-17-cloud-amd64',
+        source: 'linux',
+        fixed: '6.1.76-1',
+      }),
+      // Debian's word about it is not what its score would make of it.
+      expect.objectContaining({
+        id: 'CVE-2019-1010022',
+        fixed: null,
+        severity: 'negligible',
+        cvss: { score: 9.8, vector: 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H' },
+      }),
+    ]);
   });
-  test('of an older version has no EPSS and no KEV, and the time of its database elsewhere', () => {
-    expect(parseGrype(fixture('grype-0.86.1-debian-8.json'))).toMatchObject({
-      scanner: 'grype 0.86.1',
-      database: '2025-01-22T01:30:51Z',
-      sightings: [
-        {
-          id: 'CVE-2018-12020',
-          package: 'gpgv',
-          source: 'gnupg',
-          fixed: '1.4.18-7+deb8u5',
-          severity: 'medium',
-          severitySource: 'debian',
-          // The newest version of CVSS that the CVE itself is rated by.
-          cvss: { score: 7.5 },
-          epss: null,
-          kev: null,
-        },
-      ],
-    });
+  test('about an advisory is a finding about each of its CVEs, or about itself', () => {
+    const advisory = (cves: string[]) =>
+      changed(({ matches: [match] }) => {
+        const [beside] = match!.relatedVulnerabilities as unknown as object[];
+        match!.vulnerability!.id = 'ALAS2023-2026-1000';
+        Object.assign(match!, { relatedVulnerabilities: cves.map((id) => ({ ...beside, id })) });
+      });
+    const found = (text: string) =>
+      parseGrype(text)
+        .sightings.slice(0, -3)
+        .map(({ id, kev }) => [id, !!kev]);
+    expect(found(advisory(['CVE-2026-1', 'CVE-2023-4911']))).toEqual([
+      ['CVE-2026-1', false],
+      ['CVE-2023-4911', true],
+    ]);
+    expect(found(advisory([]))).toEqual([['ALAS2023-2026-1000', false]]);
   });
-});
-
-test('a report of Grype without matches is an error, and one with none is not', () => {
-  const { matches: _, ...without } = JSON.parse(grype);
-  expect(() => parseGrype(JSON.stringify(without))).toThrow('not a report of Grype: matches');
-  expect(parseGrype(JSON.stringify({ ...without, matches: [] })).sightings).toEqual([]);
+  test('without matches is an error, and one with none is not', () => {
+    const without = changed((report) => Reflect.deleteProperty(report, 'matches'));
+    expect(() => parseGrype(without)).toThrow('not a report of Grype: matches');
+    expect(parseGrype(changed((report) => Object.assign(report, { matches: [] }))).sightings).toEqual([]);
+  });
+  test('that recognized no distribution, or had no advisories for it, is an error', () => {
+    const none = changed((report) =>
+      Object.assign(report, { matches: [], distro: { name: '', version: '' } }),
+    );
+    expect(() => parseGrype(none)).toThrow('Grype recognized no distribution');
+    const other = changed(({ descriptor }) => Object.assign(descriptor.db, { providers: { amazon: {} } }));
+    expect(() => parseGrype(other)).toThrow('Grype has no advisories for debian');
+  });
 });
 
 describe('a report of Amazon Inspector', () => {
@@ -287,7 +323,7 @@ describe('sightings of the same vulnerability in the same package', () => {
 });
 
 describe('the check of vulnerabilities', () => {
-  const now = Date.UTC(2026, 10, 24);
+  const now = Date.UTC(2026, 10, 30);
   const clock: Clock = { now: () => now, sleep: async () => {} };
   let directory: string;
   beforeEach(() => {
@@ -354,14 +390,19 @@ describe('the check of vulnerabilities', () => {
     writeFileSync(join(directory, 'report.json'), grype);
     const script = `grep -q sbom "$1" && [ "$2" = img-1 ] && cat '${directory}/report.json'`;
     const { facts, artifacts } = await check({ scanners: [scannerOf(script)] });
-    expect(facts).toMatchObject({ findings: 1, high: 1, fixableHigh: 1, scanners: 1 });
-    expect(facts.databaseAgeHours).toBe(5321);
+    expect(facts).toMatchObject({ findings: 4, high: 2, fixableHigh: 2, scanners: 1 });
+    expect(facts.databaseAgeHours).toBe(20.1);
     // There is no catalogue, but the scanner has its own copy.
     expect(facts.exploited).toBe(1);
     expect(artifacts.map(({ name }) => name)).toEqual(['vulnerabilities.json', 'grype-1.json.gz']);
   });
   test.each([
-    ['exits with an error', 'echo "no database" >&2; exit 1', 'no database'],
+    ['exits with an error', 'echo "no database" >&2; exit 1', 'scanner: no database'],
+    [
+      'warns before it does',
+      'echo old >&2; printf "\\033[31mno database\\033[0m\\n\\n" >&2; exit 1',
+      'scanner: no database',
+    ],
     ['says nothing', 'exit 0', 'not a report of Grype: it is empty'],
     ['speaks another language', 'echo "{}"', 'not a report of Grype'],
   ])('fails when a scanner %s', async (_how, script, complaint) => {
@@ -384,7 +425,7 @@ describe('the check of vulnerabilities', () => {
     writeFileSync(
       join(previousDir, 'vulnerabilities.json'),
       JSON.stringify({
-        findings: [{ id: 'CVE-2026-1000', package: 'libssl3', firstSeen: '2026-10-20T00:00:00.000Z' }],
+        findings: [{ id: 'CVE-2026-1000', package: 'libssl3', firstSeen: '2026-10-26T00:00:00.000Z' }],
       }),
     );
     expect((await check({ previousDir })).facts).toMatchObject({ high: 1, oldestFixableHighDays: 35 });
@@ -404,8 +445,8 @@ describe('the check of vulnerabilities', () => {
       const { results } = judge({ imageId: 'img-1', verdicts: [verdict], policies, at });
       return results.filter(({ outcome }) => outcome === 'failed').map(({ id }) => id);
     };
-    expect(await failedWhenFirstSeen('2026-11-09T00:00:00.000Z')).not.toContain('unrated-fixed-in-time');
-    expect(await failedWhenFirstSeen('2026-11-08T00:00:00.000Z')).toContain('unrated-fixed-in-time');
+    expect(await failedWhenFirstSeen('2026-11-15T00:00:00.000Z')).not.toContain('unrated-fixed-in-time');
+    expect(await failedWhenFirstSeen('2026-11-14T00:00:00.000Z')).toContain('unrated-fixed-in-time');
   });
   test('says how many updates nobody knows the purpose of', async () => {
     missing([{ ...update, cves: null }]);
