@@ -201,6 +201,16 @@ describe('a report of Amazon Inspector', () => {
     report.findings[0].status = 'SUPPRESSED';
     expect(parseInspector(JSON.stringify(report)).sightings).toEqual([]);
   });
+  test('without findings is an error unless it says that something was scanned', () => {
+    const scanned = (...reasons: string[]) =>
+      JSON.stringify({
+        findings: [],
+        coveredResources: reasons.map((reason) => ({ scanStatus: { statusCode: 'ACTIVE', reason } })),
+      });
+    expect(() => parseInspector('{"findings":[]}')).toThrow('add what list-coverage answers');
+    expect(() => parseInspector(scanned('PENDING_INITIAL_SCAN'))).toThrow('(PENDING_INITIAL_SCAN)');
+    expect(parseInspector(scanned('UNSUPPORTED_OS', 'SUCCESSFUL')).sightings).toEqual([]);
+  });
   test.each(['nextToken', 'NextToken'])('that names another page (%s) is cut off', (token) => {
     const page = JSON.stringify({ ...JSON.parse(inspector), [token]: 'AAAA' });
     expect(() => parseInspector(page)).toThrow('there is another page');
