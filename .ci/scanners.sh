@@ -12,8 +12,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/drover/scanners
 mkdir -p "$cache"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# The experiment is what Trivy is released with; Grype does not mind.
-export CGO_ENABLED=0 GOEXPERIMENT=jsonv2
+export CGO_ENABLED=0
 
 # build COMMAND BINARY VARIABLE: false if the module proxy does not serve it.
 build() {
@@ -26,8 +25,9 @@ build() {
   built "$work/source" "$2" -ldflags "-s -w -X $3=${version#v}" "./cmd/$1"
 }
 
-# check NAME OWNER VERSION VARIABLE: the variable is where it keeps what it says its version is.
+# check NAME OWNER VERSION VARIABLE [EXPERIMENT]: as it is released, where the variable is what it says its version is.
 check() {
+  export GOEXPERIMENT="${5:-}"
   name=$1 version=$3 module=github.com/$2/$1@$3
   maker=$here/test/conformance/$name/main.go
   scanner=$cache/$name-$version
@@ -38,5 +38,5 @@ check() {
     npx vitest run --project drover "test/conformance/$name.test.ts")
 }
 
-check trivy aquasecurity v0.74.0 github.com/aquasecurity/trivy/pkg/version/app.ver
+check trivy aquasecurity v0.74.0 github.com/aquasecurity/trivy/pkg/version/app.ver jsonv2
 check grype anchore v0.121.2 main.version
