@@ -7,6 +7,7 @@ import { parseDpkgStatus } from '../../scans/dpkg.ts';
 import type { Inventory } from '../../scans/inventory.ts';
 import { parseRpmList } from '../../scans/rpm.ts';
 import { renderSbom } from '../../scans/sbom.ts';
+import type { ScannerReport } from '../../scans/vulnerabilities/report-shape.ts';
 import { imageRecord } from '../image-record.ts';
 
 interface Subject {
@@ -78,6 +79,30 @@ export const fixedIn = (...fixes: [string, string][]): Advisory[] =>
     fixed,
     severity: 'High',
   }));
+
+/** What is found of `installed` by advisories of source packages, just before and just after the version that is there. */
+export const boundaries = {
+  advisories: fixedIn(
+    ['acl', '2.3.1-3'],
+    ['acl', '2.3.1-4'],
+    ['adduser', '3.134'],
+    ['linux', '6.1.69-1'],
+    ['linux', '6.1.76-1'],
+    ['lvm2', '2.03.16-2'],
+    ['lvm2', '2.03.16-3'],
+    ['zlib', '1:1.2.13.dfsg-1'],
+    ['zlib', '1:1.2.14-1'],
+  ),
+  found: [
+    ['dmsetup', 'lvm2', '2:1.02.185-2', '2.03.16-3', 'high'],
+    ['libacl1', 'acl', '2.3.1-3+b1', '2.3.1-4', 'high'],
+    ['linux-image-6.1.0-17-cloud-amd64', 'linux', '6.1.69-1', '6.1.76-1', 'high'],
+    ['zlib1g', 'zlib', '1:1.2.13.dfsg-1', '1:1.2.14-1', 'high'],
+  ],
+};
+
+export const foundIn = ({ report }: { report: ScannerReport }) =>
+  report.sightings.map((it) => [it.package, it.source, it.installed, it.fixed, it.severity]).sort();
 
 /** In force in Debian 12 for what is `installed`. test/scans/fixtures/scanners/README.md says where they are from. */
 export const advisories: Advisory[] = [
