@@ -119,8 +119,8 @@ function lastActions(
     });
   }
   if (owed.tagged) {
-    const keys = markKeys.filter((key) => group.tags[key] !== undefined);
-    actions.push({ type: 'untag', keys, why: 'nothing of the release is left on the group' });
+    // All of them, whatever the reading shows: it may be from before they were set.
+    actions.push({ type: 'untag', keys: [...markKeys], why: 'nothing of the release is left on the group' });
   }
   return actions;
 }

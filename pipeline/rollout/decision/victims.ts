@@ -5,6 +5,7 @@
 import type { InstanceObservation } from '../../cloud/cloud.ts';
 import type { Action, Assignment, Memory, Snapshot } from '../state.ts';
 import { gather } from './gather.ts';
+import { bad } from './health.ts';
 import { held, outdated, standby } from './members.ts';
 import { isPaused } from './pause.ts';
 import { superfluous } from './surplus.ts';
@@ -38,7 +39,14 @@ export function choose(
   const surplus = view.active === 0 ? Math.max(0, view.desired - view.wanted) : 0;
   victims.push(...superfluous(assignment, view, surplus - extra.length, spare));
 
-  const released = new Set([...kept, ...extra.slice(surplus)].map(({ id }) => id));
+  // A scale-out may fill a canary by itself: then nobody more is to be replaced by it.
+  const replaced = taken.filter((one) => !isCurrent(one) && !kept.includes(one));
+  const needless = replaced.slice(Math.max(0, replaced.length - view.excess));
+  const released = new Set(
+    [...kept, ...extra.slice(surplus), ...needless, ...untold(assignment, memory, view, taken)].map(
+      ({ id }) => id,
+    ),
+  );
   const entries = Object.entries(drains);
   return {
     going: {
@@ -50,6 +58,23 @@ export function choose(
     released: Object.fromEntries(entries.filter(([id]) => released.has(id))),
     gatheringSince,
   };
+}
+
+/**
+ * Victims whose drain may never have begun (the call failed, or the process died over it) and who would serve on: as
+ * many as the floor has come to need since.
+ */
+function untold(
+  assignment: Assignment,
+  memory: Memory,
+  { floor, serving }: View,
+  taken: readonly InstanceObservation[],
+): InstanceObservation[] {
+  const isUntold = (one: InstanceObservation): boolean => {
+    const { step, touched, started } = memory.drains[one.id]!;
+    return step === 0 && touched && !started && !bad(assignment, memory, one);
+  };
+  return taken.filter(isUntold).slice(0, Math.max(0, floor - serving.length));
 }
 
 /** Protected from scale-in or in Standby, and nothing says that it is to go all the same. */

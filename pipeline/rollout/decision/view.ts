@@ -35,11 +35,12 @@ export interface View {
   floor: number;
   /**
    * How many may be on the target version; by how many desired is to be raised for the surge; and how many may be taken
-   * besides before that many are: both are replaced by the target version.
+   * besides before that many are: both are replaced by the target version. `excess`: how many too many it will be.
    */
   limit: number;
   raise: number;
   room: number;
+  excess: number;
   /** Counted by Auto Scaling and not terminated by us. */
   staying: InstanceObservation[];
   serving: InstanceObservation[];
@@ -84,8 +85,11 @@ export function look(
   const active = replaceable.filter(counted).length;
   const surge = surgeOf(spec.surge, wanted);
   const missing = Math.max(0, group.desired - staying.length);
-  const vacancies = Math.max(0, limit - current.length - missing - replaceable.filter(taken).length);
-  const raise = Math.min(vacancies, Math.max(0, desiredGoal({ wanted, surge }, active) - group.desired));
+  const vacancies = limit - current.length - missing - replaceable.filter(taken).length;
+  const raise = Math.min(
+    Math.max(0, vacancies),
+    Math.max(0, desiredGoal({ wanted, surge }, active) - group.desired),
+  );
   const hopeless = (i: InstanceObservation) =>
     terminable(i) && !onTrial(assignment, i) && bad(assignment, memory, i);
   return {
@@ -94,7 +98,8 @@ export function look(
     surge,
     limit,
     raise,
-    room: vacancies - raise,
+    room: Math.max(0, vacancies) - raise,
+    excess: Math.max(0, -vacancies),
     unavailable,
     floor: Math.max(0, wanted - unavailable),
     staying,

@@ -1,6 +1,7 @@
 /** What decide does when work must end: deadlines, meddling, completion, failure, return. */
 import { describe, expect, test } from 'vitest';
 import type { Decision } from '../../../pipeline/rollout/state.ts';
+import { markKeys } from '../../../pipeline/rollout/tags.ts';
 import {
   actionsOf,
   assignment,
@@ -136,7 +137,7 @@ describe('the end', () => {
       actions: [],
     });
     expect(decideOn(assignment(), restored, { memory: { owed: clean }, soaked: true }).actions).toMatchObject(
-      [{ type: 'untag', keys: ['drover:release', 'drover:desired'] }],
+      [{ type: 'untag', keys: markKeys }],
     );
     const untagged = { ...clean, tagged: false };
     expect(decideOn(assignment(), restored, { memory: { owed: untagged }, soaked: true }).status).toBe(

@@ -290,8 +290,11 @@ describe('a victim', () => {
     expect(chosen(decideOn(assignment(), short, chosenBefore(false)))).toEqual([]);
     expect(chosen(decideOn(assignment(), seen, chosenBefore(false)))).toHaveLength(1);
   });
-  test('that may have lost its traffic goes on', () => {
-    expect(chosen(decideOn(assignment(), short, chosenBefore(true)))).toEqual(['i-old1']);
+  test('that may have lost its traffic goes on while it can be spared, and gets it back when it cannot', () => {
+    expect(chosen(decideOn(assignment(), seen, chosenBefore(true)))).toEqual(['i-old1']);
+    const decision = decideOn(assignment(), short, chosenBefore(true));
+    expect(chosen(decision)).toEqual([]);
+    expect(actionsOf(decision, 'undrain')).toMatchObject([{ instances: ['i-old1'] }]);
   });
 
   test.each([
