@@ -73,6 +73,11 @@ export interface InstanceObservation {
   targets: TargetObservation[];
 }
 
+/** An instance prepared in a warm pool. It serves nobody, and is not one of the group until it is drawn into it. */
+export interface WarmInstance extends Pick<InstanceObservation, 'id' | 'healthy' | 'templateVersion'> {
+  lifecycle: `Warmed:${string}`;
+}
+
 export interface GroupObservation {
   name: string;
   desired: number;
@@ -92,7 +97,8 @@ export interface GroupObservation {
   /** Its DefaultInstanceWarmup; null when not set, and then an instance refresh waits for the grace period instead. */
   warmUpMs: number | null;
   targetGroups: string[];
-  warmPool: boolean;
+  /** The instances of its warm pool; null when it has none. */
+  warmPool: WarmInstance[] | null;
   /** Lifecycle hook names by transition, and how long each waits for a sign of life. */
   hooks: { launching: string[]; terminating: string[]; heartbeatMs: Record<string, number> };
   tags: Record<string, string>;
@@ -251,6 +257,12 @@ export interface Cloud {
     instances: readonly string[],
     options: { decrementDesired: boolean },
   ): Promise<string[]>;
+
+  /**
+   * Has instances of the warm pool replaced. Those that are not prepared there any more, because they have been drawn
+   * into the group or are on their way out, are left alone. Idempotent.
+   */
+  renewWarmPool(group: string, instances: readonly string[]): Promise<void>;
 
   /**
    * For instances that wait behind a lifecycle hook: gives them the hook's time anew, or lets them go on (CONTINUE).

@@ -154,6 +154,8 @@ async function perform(
       return cloud.updateGroup(name, action.change);
     case 'widen':
       return;
+    case 'renew':
+      return cloud.renewWarmPool(name, action.instances);
     case 'cancel-refresh':
       return cloud.cancelRefresh(name, action);
     case 'heartbeat':

@@ -10,6 +10,7 @@ import { Refused } from '../errors.ts';
 import { baselineOf, missingGroup, withoutTemplate } from './baseline.ts';
 import { requireHook } from './decision/handover.ts';
 import { counted, leaving, standby, warmed } from './decision/members.ts';
+import { poolKeptBy } from './decision/pool.ts';
 import { requireDelegable, underWay, waitOrCancel } from './decision/refresh-request.ts';
 import { surgeOf, unavailableOf } from './decision/view.ts';
 import { leastMs, type Pacing, pacingOf } from './pacing.ts';
@@ -97,6 +98,7 @@ export async function preflight(
         ...doubts(spec, group, pacing),
         ...(await servicesWouldMeet({ cloud, clock }, spec, replaced)),
         ...workarounds(spec, group, surge),
+        ...poolNotices(spec, group),
       ],
       observed: group,
     };
@@ -220,6 +222,26 @@ function heldNotice(count: number, what: string, policy: GroupSpec['protectedIns
   return `${count} ${what}: ${does[policy]}`;
 }
 
+/** What becomes of instances prepared beside the group; a rollback does the same with those of the release. */
+function poolNotices({ strategy }: GroupSpec, group: GroupObservation): string[] {
+  const { warmPool } = group;
+  if (!warmPool) return [];
+  const kept = poolKeptBy(group);
+  if (kept !== null) {
+    return [
+      `the ${warmPool.length} instances of the warm pool keep their image, because ${kept} is suspended: a scale-out brings them into service`,
+    ];
+  }
+  const how = {
+    rolling: 'replaced too, half of them at a time',
+    canary: 'replaced too when the canary has served, half of them at a time',
+    'instance-refresh': 'replaced last, by the instance refresh',
+  };
+  return [
+    `the ${warmPool.length} instances of the warm pool are ${how[strategy.type]}; in a rollback those on the new image go at once, and scale-outs start cold until others are prepared`,
+  ];
+}
+
 /** What the engine does about it by itself, and undoes. */
 function workarounds({ strategy }: GroupSpec, group: GroupObservation, surge: number): string[] {
   const version = group.template?.version;
@@ -237,8 +259,6 @@ function workarounds({ strategy }: GroupSpec, group: GroupObservation, surge: nu
       surge === 0 &&
       'desired equals MinSize: instances are replaced one by one, never decremented',
     group.suspendedProcesses.includes('AZRebalance') && 'AZRebalance is suspended already and stays so',
-    group.warmPool &&
-      'has a warm pool: its instances come back on the new version when Auto Scaling refills it',
     group.hooks.launching.length > 0 &&
       `launch hooks run for every new instance: ${group.hooks.launching.join(', ')}`,
     group.hooks.terminating.length > 0 &&

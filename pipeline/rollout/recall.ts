@@ -52,6 +52,7 @@ const actionTypes = [
   'drain',
   'undrain',
   'terminate',
+  'renew',
   'widen',
   'heartbeat',
   'complete',

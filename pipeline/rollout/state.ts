@@ -160,6 +160,8 @@ export type Action = { why: string } & (
   | { type: 'drain'; step: number; instances: string[] }
   | { type: 'undrain'; step: number; instances: string[] }
   | { type: 'terminate'; instances: string[]; decrement: boolean; wanted: number }
+  /** Instances of the warm pool: pool.ts. */
+  | { type: 'renew'; instances: string[] }
   /** Nothing is called: from its outcome on the canary's limit is lifted, also for a process that resumes. */
   | { type: 'widen' }
   /** `id` once it has started. */

@@ -55,7 +55,7 @@ export const group = (
   healthCheckGraceMs: 300_000,
   warmUpMs: null,
   targetGroups: [targetGroup],
-  warmPool: false,
+  warmPool: null,
   hooks: { launching: [], terminating: [], heartbeatMs: {} },
   tags: {},
   instances,

@@ -79,7 +79,7 @@ function surround(world: World, group: Group, drawn: GroupDraw): void {
     const heartbeatMs = drawn.handover.heartbeatS * 1000;
     putHook(group, { name: handoverHook, transition: 'terminating', heartbeatMs, defaultResult: 'CONTINUE' });
   }
-  if (drawn.warmPool) putPool(world, group, { minSize: 1, maxPrepared: 0, state: drawn.warmPool });
+  if (drawn.warmPool) putPool(world, group, { minSize: 2, maxPrepared: 0, state: drawn.warmPool });
   if (drawn.alarm) {
     // Its state is set, never measured.
     const watch = {

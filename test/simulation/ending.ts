@@ -5,7 +5,7 @@
 import type { Journal, JournalRecord } from '../../pipeline/journal/records.ts';
 import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
 import { journaledVersion } from '../../pipeline/rollout/versions.ts';
-import { counts } from '../../pipeline/simulator/model/lifecycle.ts';
+import { allMembers, isTerminating } from '../../pipeline/simulator/model/lifecycle.ts';
 import { activeRefresh } from '../../pipeline/simulator/model/refresh-state.ts';
 import type { Group, World } from '../../pipeline/simulator/model/state.ts';
 import { handoverHook, nameOf, templateOf } from './account.ts';
@@ -13,6 +13,7 @@ import { alarmsRung, excusesOf, mustFail } from './excuses.ts';
 import type { Scenario } from './scenario.ts';
 import type { Services } from './services.ts';
 import type { End } from './story.ts';
+import { countedIn } from './watch.ts';
 
 interface Ended {
   scenario: Scenario;
@@ -25,8 +26,6 @@ interface Ended {
   groups: readonly GroupSpec[];
   before: Settings;
   end: End;
-  /** Instances that were in a warm pool when the engine was done: whom Auto Scaling launches from there is its own affair. */
-  pooled: ReadonlySet<string>;
   wanted: (group: string) => number;
 }
 
@@ -97,10 +96,7 @@ export function judgeEnd(given: Ended): string[] {
   return found;
 }
 
-function judgeGroup(
-  { scenario, world, journals, before, end, pooled, wanted }: Ended,
-  name: string,
-): string[] {
+function judgeGroup({ scenario, world, journals, before, end, wanted }: Ended, name: string): string[] {
   const group = world.groups[name]!;
   const found: string[] = [];
   const happened = scenario.happenings.filter((one) => nameOf(one.group) === name);
@@ -133,8 +129,8 @@ function judgeGroup(
   const drawn = scenario.groups.find((_, index) => nameOf(index) === name)!.version;
   const isBack = end.outcome === 'rolled back' && version === drawn;
   if (!/^\d+$/.test(version) && !isMeddled && !isBack) found.push(`${name}: is left on ${version}`);
-  const members = Object.values(group.members);
-  const staying = members.filter(counts);
+  // AZRebalance may be about to end another, for one it has launched on behalf of an image that turns bad after the end.
+  const staying = countedIn(group);
   // Auto Scaling does not scale in what is protected: with nothing else left, the group stays above its desired.
   const mayGo = staying.length > group.desired && staying.some((member) => !member.protectedFromScaleIn);
   if (staying.length < group.desired || mayGo) {
@@ -144,8 +140,8 @@ function judgeGroup(
     const isUndone = journal.records().some(({ type }) => type === 'rollback.started');
     return (isUndone && journaledVersion(journal.records(), name)) || [];
   });
-  const strays = members.filter((member) => {
-    if (member.lifecycle.startsWith('Terminat') || pooled.has(member.instanceId)) return false;
+  const strays = allMembers(group).filter((member) => {
+    if (isTerminating(member)) return false;
     // By policy they keep the image they have.
     if (member.protectedFromScaleIn || member.lifecycle === 'Standby') return false;
     return end.outcome === 'rolled back'
@@ -205,4 +201,14 @@ function openIntents(journal: Journal): string[] {
 
 const isRepeated = (action: string): boolean => repeated.includes(action);
 
-const repeated = ['drain', 'undrain', 'pin', 'template', 'widen', 'heartbeat', 'complete', 'cancel-refresh'];
+const repeated = [
+  'drain',
+  'undrain',
+  'renew',
+  'pin',
+  'template',
+  'widen',
+  'heartbeat',
+  'complete',
+  'cancel-refresh',
+];

@@ -292,4 +292,11 @@ export const mutants: readonly Mutant[] = [
     find: "  await journal.append({ type: 'intent', data: intent });\n",
     replace: '',
   },
+  // Warm pools.
+  {
+    name: 'leaves the warm pool on the image that was left behind',
+    file: 'rollout/decision/pool.ts',
+    find: 'if (instances.length === 0) return [];',
+    replace: 'if (instances.length >= 0) return [];',
+  },
 ];

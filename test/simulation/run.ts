@@ -131,7 +131,6 @@ export async function run(scenario: Scenario): Promise<Run> {
   }));
   const tookMs = clock.now() - startedAt;
   note(`${end.outcome}: ${end.reason}`);
-  const pooled = Object.values(world.groups).flatMap(({ warmPool }) => Object.keys(warmPool?.members ?? {}));
   over.abort();
   await meddling;
   for (const image of Object.values(world.images)) image.state = 'available';
@@ -149,7 +148,6 @@ export async function run(scenario: Scenario): Promise<Run> {
       groups,
       before,
       end,
-      pooled: new Set(pooled),
       wanted: safety.wanted,
     }),
   ];

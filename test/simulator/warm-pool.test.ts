@@ -8,6 +8,8 @@ import {
   PutLifecycleHookCommand,
   PutWarmPoolCommand,
   type PutWarmPoolType,
+  ResumeProcessesCommand,
+  SetInstanceHealthCommand,
   SetInstanceProtectionCommand,
   SuspendProcessesCommand,
   UpdateAutoScalingGroupCommand,
@@ -167,6 +169,23 @@ test('an instance lost from the pool is replaced there', async () => {
   await aws.ec2.send(new TerminateInstancesCommand({ InstanceIds: [lost!.InstanceId!] }));
   await reaches(aws, lost!.InstanceId!, null);
   await prepared(aws, 3);
+});
+
+test('one that a user calls unhealthy is replaced, without a grace period, unless that is suspended', async () => {
+  const aws = inMemory();
+  await putPool(aws);
+  const [first, second] = await prepared(aws, 3);
+  const callUnhealthy = (InstanceId: string) =>
+    aws.scaling.send(new SetInstanceHealthCommand({ InstanceId, HealthStatus: 'Unhealthy' }));
+  await callUnhealthy(first!.InstanceId!);
+  await reaches(aws, first!.InstanceId!, null);
+  await prepared(aws, 3);
+  await aws.scaling.send(new SuspendProcessesCommand({ ...name, ScalingProcesses: ['ReplaceUnhealthy'] }));
+  await callUnhealthy(second!.InstanceId!);
+  await aws.clock.sleep(600_000);
+  expect(await stateOf(aws, second!.InstanceId!)).toBe('Warmed:Stopped');
+  await aws.scaling.send(new ResumeProcessesCommand({ ...name, ScalingProcesses: ['ReplaceUnhealthy'] }));
+  await reaches(aws, second!.InstanceId!, null);
 });
 
 test('with Launch suspended no pool is filled', async () => {

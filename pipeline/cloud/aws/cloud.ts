@@ -14,6 +14,7 @@ import { lifecycleActions } from './lifecycle-actions.ts';
 import { observer } from './observe.ts';
 import { refreshes } from './refreshes.ts';
 import { timesObserver } from './times.ts';
+import { warmPools } from './warm-pool.ts';
 
 export type { AwsOptions } from './clients.ts';
 
@@ -38,6 +39,7 @@ export function createAwsCloud(options: AwsOptions): Cloud {
     ...groupMutations(connection),
     ...lifecycleActions(connection),
     ...refreshes(connection),
+    ...warmPools(connection),
     clusterToken: clusterTokens(options),
   };
 }

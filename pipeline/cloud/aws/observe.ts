@@ -30,8 +30,10 @@ import {
   type InstanceObservation,
   type Lifecycle,
   type TargetObservation,
+  type WarmInstance,
 } from '../cloud.ts';
-import { type Connection, chunks } from './clients.ts';
+import { type Connection, chunks, collect } from './clients.ts';
+import { readWarmPool } from './warm-pool.ts';
 
 /** DescribeAutoScalingGroups answers at most 100 groups per page, and takes as many names with it. */
 const groupBatch = 100;
@@ -152,22 +154,30 @@ export function observer(connection: Connection): Cloud['observe'] {
   return async function observe(names, since) {
     const groups = await readGroups(names);
     const ids = groups.flatMap(({ Instances = [] }) => Instances.map(({ InstanceId }) => InstanceId!));
-    const [statuses, targets, hooks, failures] = await Promise.all([
+    const [statuses, targets, hooks, failures, pools] = await Promise.all([
       readStatus(ids),
       readTargets(groups.flatMap(targetGroupsOf)),
       Promise.all(groups.map((group) => readHooks(group.AutoScalingGroupName!))),
       Promise.all(groups.map((group) => readFailures(group, since))),
+      Promise.all(
+        groups.map(({ AutoScalingGroupName: name, WarmPoolConfiguration: pool }) =>
+          pool ? readWarmPool(connection, name!) : null,
+        ),
+      ),
       readFacts(ids),
     ]);
     const observed = groups.map((group, index) =>
-      groupOf(group, hooks[index]!, failures[index]!, (instance, template) =>
-        instanceOf(
-          instance,
-          template,
-          factsById.get(instance.InstanceId!),
-          statuses.get(instance.InstanceId!) ?? null,
-          targetGroupsOf(group).map((arn) => [arn, targets.get(arn)!] as const),
-        ),
+      groupOf(
+        group,
+        { hooks: hooks[index]!, failures: failures[index]!, pool: pools[index]! },
+        (instance, template) =>
+          instanceOf(
+            instance,
+            template,
+            factsById.get(instance.InstanceId!),
+            statuses.get(instance.InstanceId!) ?? null,
+            targetGroupsOf(group).map((arn) => [arn, targets.get(arn)!] as const),
+          ),
       ),
     );
     for (const instance of observed.flatMap((group) => group.instances)) {
@@ -198,12 +208,6 @@ async function byKnownIds(ids: readonly string[], read: (batch: string[]) => Pro
       }
     }),
   );
-}
-
-async function collect<P, T>(pages: AsyncIterable<P>, items: (page: P) => T[] | undefined): Promise<T[]> {
-  const all: T[] = [];
-  for await (const page of pages) all.push(...(items(page) ?? []));
-  return all;
 }
 
 const staying = (lifecycle: string | undefined): boolean =>
@@ -256,8 +260,11 @@ function targetsById(arn: string, targets: TargetHealthDescription[]): Map<strin
 
 function groupOf(
   group: AutoScalingGroup,
-  hooks: Hooks,
-  failedActivities: GroupObservation['failedActivities'],
+  {
+    hooks,
+    failures: failedActivities,
+    pool,
+  }: { hooks: Hooks; failures: GroupObservation['failedActivities']; pool: GroupInstance[] | null },
   instance: (instance: GroupInstance, template: string | null) => InstanceObservation,
 ): GroupObservation {
   const mixed = group.MixedInstancesPolicy?.LaunchTemplate;
@@ -286,13 +293,29 @@ function groupOf(
     healthCheckGraceMs: (group.HealthCheckGracePeriod ?? 0) * 1_000,
     warmUpMs: group.DefaultInstanceWarmup === undefined ? null : group.DefaultInstanceWarmup * 1_000,
     targetGroups: targetGroupsOf(group),
-    warmPool: group.WarmPoolConfiguration !== undefined,
+    warmPool: pool?.map((member) => warmOf(member, template?.id ?? null)) ?? null,
     hooks,
     tags: Object.fromEntries((group.Tags ?? []).map(({ Key, Value }) => [Key!, Value ?? ''])),
     instances: (group.Instances ?? []).map((member) => instance(member, template?.id ?? null)),
     failedActivities,
   };
 }
+
+const isHealthy = ({ HealthStatus }: GroupInstance): boolean => HealthStatus?.toLowerCase() === 'healthy';
+
+/** A version number means nothing under another template's id. */
+function versionOf({ LaunchTemplate }: GroupInstance, template: string | null): number | null {
+  const { LaunchTemplateId, Version } = LaunchTemplate ?? {};
+  const version = Number(Version);
+  return LaunchTemplateId === template && Number.isInteger(version) ? version : null;
+}
+
+const warmOf = (member: GroupInstance, template: string | null): WarmInstance => ({
+  id: member.InstanceId!,
+  lifecycle: member.LifecycleState as WarmInstance['lifecycle'],
+  healthy: isHealthy(member),
+  templateVersion: versionOf(member, template),
+});
 
 function instanceOf(
   member: GroupInstance,
@@ -302,18 +325,15 @@ function instanceOf(
   targets: (readonly [string, Map<string, TargetObservation>])[],
 ): InstanceObservation {
   const id = member.InstanceId!;
-  const { LaunchTemplateId, Version } = member.LaunchTemplate ?? {};
-  const version = Number(Version);
   const address = facts?.privateAddress ?? '';
   return {
     id,
     lifecycle: member.LifecycleState as Lifecycle,
-    healthy: member.HealthStatus?.toLowerCase() === 'healthy',
+    healthy: isHealthy(member),
     zone: member.AvailabilityZone!,
     instanceType: member.InstanceType ?? '',
     protectedFromScaleIn: member.ProtectedFromScaleIn ?? false,
-    // A version number means nothing under another template's id.
-    templateVersion: LaunchTemplateId === template && Number.isInteger(version) ? version : null,
+    templateVersion: versionOf(member, template),
     imageId: facts?.imageId ?? null,
     launchedAt: facts?.launchedAt ?? null,
     privateAddress: facts?.privateAddress ?? null,

@@ -29,8 +29,11 @@ export function changeFor(
   };
 }
 
-const isLaunchedFrom = ({ version, follows }: Assignment['goal'], { template }: GroupObservation): boolean =>
-  template?.version === String(version) || (follows !== null && template?.version === follows);
+/** What Auto Scaling launches from now on is what the goal wants. */
+export const isLaunchedFrom = (
+  { version, follows }: Assignment['goal'],
+  { template }: GroupObservation,
+): boolean => template?.version === String(version) || (follows !== null && template?.version === follows);
 
 /** What has to be changed before instances are replaced; AZRebalance is kept off for as long as that takes. */
 export function setUp(

@@ -23,6 +23,7 @@ import { failureOf, shortage } from './failure.ts';
 import { handOver, openHandovers } from './handover.ts';
 import { isPaused } from './pause.ts';
 import { perceive } from './perceive.ts';
+import { isPoolOpen, outdatedInPool, renewal } from './pool.ts';
 import { obstacle } from './surplus.ts';
 import { choose, terminations } from './victims.ts';
 import { isSettled, look, sizesOf, type View } from './view.ts';
@@ -63,6 +64,7 @@ export function decide(assignment: Assignment, snapshot: Snapshot, previous: Mem
     ...drainage.start,
     ...terminations(assignment, snapshot, view, drainage.ready, raised),
     ...widen(assignment, memory, view, snapshot.now),
+    ...renewal(assignment, snapshot.group, memory, view),
     ...(raised === view.desired ? giveBack(snapshot, memory, view) : []),
   ];
   return conclude(assignment, snapshot, memory, view, actions);
@@ -77,16 +79,19 @@ function conclude(
 ): Decision {
   const sizes = sizesOf(assignment, view);
   const keptAbove = obstacle(view);
+  const { group } = snapshot;
+  const isPooled = isPoolOpen(assignment, group);
   const reasons = [
     ...(isPaused(memory) ? [memory.pause.reason] : []),
     ...view.waiting.map(({ id }) => `${id} is protected or in Standby and on the previous image`),
     ...view.unproven.map(({ id }) => `${id}: ${memory.instances[id]?.reason ?? 'not seen yet'}`),
     ...(view.staying.length < view.desired ? [shortage(snapshot, view)] : []),
     ...(keptAbove === null ? [] : [keptAbove]),
+    ...(isPooled ? [`${outdatedInPool(assignment, group).length} in the warm pool on the other image`] : []),
     ...(openHandovers(memory) === 0 ? [] : [`${openHandovers(memory)} wait behind a termination hook`]),
     ...(memory.canary.provenSince === null ? [] : [`the canary of ${view.limit} soaks`]),
   ];
-  const isOver = isSettled(view) && !isPaused(memory) && openHandovers(memory) === 0;
+  const isOver = isSettled(view) && !isPooled && !isPaused(memory) && openHandovers(memory) === 0;
   const complete = actions.length === 0 && isOver;
   if (!complete) return { actions, memory, status: 'rolling', reasons, sizes };
   const replaced = { ...memory, replacedAt: memory.replacedAt ?? snapshot.now };

@@ -21,6 +21,7 @@ export const consistentAfterMs = 60_000;
 const repeatable: ReadonlySet<Action['type']> = new Set([
   'drain',
   'undrain',
+  'renew',
   'widen',
   'heartbeat',
   'complete',
@@ -30,7 +31,7 @@ const repeatable: ReadonlySet<Action['type']> = new Set([
 /**
  * Memory after a call whose outcome is unknown. What it may have changed is owed from now on, because giving back
  * too much does no harm; whether it moved desired or ended instances must be seen first. Starting and aborting a
- * drain, ending a canary and answering for a hook are idempotent, so they are simply done again.
+ * drain, renewing a warm pool, ending a canary and answering for a hook are idempotent, so they are simply done again.
  */
 export function doubted(memory: Memory, key: string, action: Action, sinceMs: number): Memory {
   if (repeatable.has(action.type)) return memory;

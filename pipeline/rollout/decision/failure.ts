@@ -6,6 +6,7 @@
 import type { Assignment, Memory, Snapshot } from '../state.ts';
 import { condemned, lossesAllowed } from './health.ts';
 import { refusedByGroup } from './pause.ts';
+import { outdatedInPool } from './pool.ts';
 import { pausesMs } from './refresh-request.ts';
 import { obstacle } from './surplus.ts';
 import { isSettled, type View } from './view.ts';
@@ -47,9 +48,11 @@ export function failureOf(
   // Who is done and waits for the other groups of the wave is not late.
   const isDone = memory.replacedAt !== null && isSettled(view);
   if (!isDone && now - memory.startedAt >= limitMs) {
+    const inPool = outdatedInPool(assignment, group).length;
     const reasons = [
       `${view.remaining} still to replace`,
       `${view.unproven.length} not serving`,
+      inPool > 0 && `${inPool} in the warm pool`,
       view.waiting.length > 0 && `${view.waiting.length} protected or in Standby`,
       obstacle(view),
     ];

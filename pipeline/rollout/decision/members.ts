@@ -14,7 +14,7 @@ export const leaving = ({ lifecycle }: InstanceObservation): boolean =>
 export const standby = ({ lifecycle }: InstanceObservation): boolean =>
   lifecycle === 'Standby' || lifecycle === 'EnteringStandby';
 
-/** In a warm pool: launched again from the current template when it is needed, so no business of a rollout. */
+/** In the group's warm pool, beside the group: pool.ts. */
 export const warmed = ({ lifecycle }: InstanceObservation): boolean => lifecycle.startsWith('Warmed:');
 
 /** Counted by Auto Scaling towards desired. */
@@ -22,7 +22,10 @@ export const counted = (instance: InstanceObservation): boolean =>
   !leaving(instance) && !standby(instance) && !warmed(instance);
 
 /** To be replaced: see Goal. */
-export function outdated({ goal }: Assignment, { templateVersion }: InstanceObservation): boolean {
+export function outdated(
+  { goal }: Assignment,
+  { templateVersion }: Pick<InstanceObservation, 'templateVersion'>,
+): boolean {
   if (goal.kind === 'replace') return templateVersion !== goal.version;
   if (goal.kind === 'recover') return false;
   return goal.abandoned !== null && goal.abandoned !== goal.version && templateVersion === goal.abandoned;

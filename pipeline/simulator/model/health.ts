@@ -60,6 +60,8 @@ function checkWarm(world: World, group: Group, member: Member): void {
     member.unhealthyBecause = notRunning(state);
   }
   if (member.health === 'Healthy') return;
+  const isKept = ['ReplaceUnhealthy', 'Terminate'].some((name) => group.suspended[name] !== undefined);
+  if (isKept) return;
   terminateMember(world, group, member, outOfService(world, member.unhealthyBecause ?? markedByUser));
 }
 

@@ -236,7 +236,9 @@ export function setInstanceHealth(
     throw validationError(`The instance ${instanceId} is terminating; its health cannot be set.`);
   }
   const graceEndsAt = (member.inServiceAt ?? world.now) + group.healthCheckGraceMs;
-  if (respectGrace && health === 'Unhealthy' && world.now < graceEndsAt) return;
+  // "There is no health check grace period for warm pool instances."
+  const isForgiven = respectGrace && !isWarm(member) && world.now < graceEndsAt;
+  if (isForgiven && health === 'Unhealthy') return;
   member.health = health;
   member.unhealthyBecause = health === 'Unhealthy' ? markedByUser : null;
   checkMember(world, group, member);
