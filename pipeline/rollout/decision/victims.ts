@@ -5,7 +5,6 @@
 import type { InstanceObservation } from '../../cloud/cloud.ts';
 import type { Action, Assignment, Memory, Snapshot } from '../state.ts';
 import { gather } from './gather.ts';
-import { bad } from './health.ts';
 import { held, outdated, standby } from './members.ts';
 import { isPaused } from './pause.ts';
 import { superfluous } from './surplus.ts';
@@ -43,9 +42,7 @@ export function choose(
   const replaced = taken.filter((one) => !isCurrent(one) && !kept.includes(one));
   const needless = replaced.slice(Math.max(0, replaced.length - view.excess));
   const released = new Set(
-    [...kept, ...extra.slice(surplus), ...needless, ...untold(assignment, memory, view, taken)].map(
-      ({ id }) => id,
-    ),
+    [...kept, ...extra.slice(surplus), ...needless, ...untold(memory, view, taken)].map(({ id }) => id),
   );
   const entries = Object.entries(drains);
   return {
@@ -61,18 +58,17 @@ export function choose(
 }
 
 /**
- * Victims whose drain may never have begun (the call failed, or the process died over it) and who would serve on: as
- * many as the floor has come to need since.
+ * Victims whose drain may never have begun (the call failed, or the process died over it) and who serve on by all that
+ * shows: as many as the floor has come to need since. For one whose drain did begin it is undone.
  */
 function untold(
-  assignment: Assignment,
-  memory: Memory,
+  { drains, instances }: Memory,
   { floor, serving }: View,
   taken: readonly InstanceObservation[],
 ): InstanceObservation[] {
-  const isUntold = (one: InstanceObservation): boolean => {
-    const { step, touched, started } = memory.drains[one.id]!;
-    return step === 0 && touched && !started && !bad(assignment, memory, one);
+  const isUntold = ({ id }: InstanceObservation): boolean => {
+    const { step, touched, started } = drains[id]!;
+    return step === 0 && touched && !started && (instances[id]?.passes ?? 0) > 0;
   };
   return taken.filter(isUntold).slice(0, Math.max(0, floor - serving.length));
 }
