@@ -73,6 +73,8 @@ export function statusText(state: ReleaseState): string {
       ),
     );
   }
+  const waiting = state.closedAt ? [] : state.groups.flatMap((group) => waitsFor(group, state));
+  if (waiting.length > 0) lines.push('', ...waiting.map((line) => `  ${line}`));
   if (state.unfinished.length > 0) {
     lines.push('', `  ${state.unfinished.length} changes without a recorded outcome:`);
     for (const action of state.unfinished.slice(0, 5))
@@ -99,6 +101,26 @@ function took(stage: StageState): string {
 
 const outcomeOf = (group: GroupState): string =>
   group.outcome ?? (group.baseline ? 'unfinished' : 'not touched');
+
+/** How many answers of a group that is not finished are shown: a gate that fails, fails for many. */
+const answersShown = 3;
+
+/** Of a group that is not finished, or is going back, who has not passed by the newest answer, and why. */
+function waitsFor({ group, outcome, answers }: GroupState, { rollbacks }: ReleaseState): string[] {
+  const back = rollbacks.findLast(({ groups }) => groups.includes(group));
+  const isOver = back ? outcome === 'rolled-back' || outcome === 'stuck' : outcome !== null;
+  if (isOver) return [];
+  const since = back?.startedAt ?? '';
+  const newest = new Map(
+    answers.filter(({ at }) => at >= since).map((answer) => [`${answer.instance} ${answer.source}`, answer]),
+  );
+  const open = [...newest.values()].filter(({ status }) => status !== 'passed');
+  // Whatever has been said last is nearest to what goes on now.
+  return open.slice(-answersShown).map(({ instance, source, status, reason }) => {
+    const subject = instance === group ? group : `${group} ${instance}`;
+    return `${subject}: ${source} ${status}: ${reason}`;
+  });
+}
 
 /** What it had and where it is, or is going while it is not finished. */
 function versions({ baseline, after, targetVersion }: GroupState): string {

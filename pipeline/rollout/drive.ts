@@ -40,16 +40,17 @@ const foreignLookMs = 60_000;
 
 const groupOf = ({ assignment }: Track): string => assignment.spec.group;
 
+/** Of a wave, or of groups that have nothing to do with each other. */
+type Course =
+  | { together: true; soakMs: number }
+  | { together: false; onEnding?: (ending: Ending) => Promise<void> };
+
 /**
- * Runs until every group is finished or failed. With `together`, one failure ends all: the others are left as they
- * are, for whoever decides what follows; without it, each group goes its own way to its end.
+ * Runs until every group is finished or failed. With `together`, all soak together and one failure ends all: the others
+ * are left as they are, for whoever decides what follows; without it, each group goes its own way to its end.
  * @throws Interrupted when the signal aborts, Stuck when the cloud stays silent
  */
-export async function drive(
-  deps: RolloutDeps,
-  tracks: readonly Track[],
-  options: { soakMs: number; together: boolean; onEnding?: (ending: Ending) => Promise<void> },
-): Promise<Ending[]> {
+export async function drive(deps: RolloutDeps, tracks: readonly Track[], options: Course): Promise<Ending[]> {
   const { signal, journal } = deps;
   const lanes = tracks.map((track) => laneOf(journal, track));
   const questions = createQuestions(signal);
@@ -85,7 +86,7 @@ async function actsEnded(deps: RolloutDeps, lanes: readonly Lane[]): Promise<voi
 async function looped(
   deps: RolloutDeps & { questions: Questions },
   lanes: readonly Lane[],
-  options: Parameters<typeof drive>[2],
+  options: Course,
 ): Promise<Ending[]> {
   const { clock, signal, journal } = deps;
   const startedAt = clock.now();
@@ -108,7 +109,8 @@ async function looped(
     });
     for (const lane of hooked) sustain(deps, lane, groups);
 
-    const isSoaked = soakEndsAt !== null && clock.now() >= soakEndsAt;
+    // Those that go their own way wait for nobody, and have nothing to soak.
+    const isSoaked = !options.together || (soakEndsAt !== null && clock.now() >= soakEndsAt);
     const { isBusy, expectedMs } = await tick(deps, lanes, open, groups, {
       isSoaked,
       together: options.together,
@@ -116,13 +118,13 @@ async function looped(
       // A command that was cut short ends with the signal's own reason.
       throw signal.aborted ? interrupted(journal.release, signal) : error;
     });
-    for (const lane of open) if (lane.ending) await options.onEnding?.(lane.ending);
+    if (!options.together) for (const { ending } of open) if (ending) await options.onEnding?.(ending);
     const endings = lanes.flatMap(({ ending }) => ending ?? []);
     const hasFailed = endings.some(({ status }) => status === 'failed');
     if (endings.length === lanes.length || (options.together && hasFailed)) return endings;
 
     const replaced = lanes.every(({ ending, decision }) => ending || decision?.status === 'replaced');
-    if (replaced && soakEndsAt === null) soakEndsAt = clock.now() + options.soakMs;
+    if (replaced && options.together) soakEndsAt ??= clock.now() + options.soakMs;
     const untilSoaked = soakEndsAt === null ? Number.POSITIVE_INFINITY : soakEndsAt - clock.now();
     pace = nextPace(pace, isBusy || untilSoaked <= 0, expectedMs);
     await rest(deps, pace, untilSoaked > 0 ? untilSoaked : Number.POSITIVE_INFINITY);

@@ -181,8 +181,7 @@ function held(spec: GroupSpec, group: GroupObservation): string[] {
   return [
     guarded > 0 && heldNotice(guarded, 'protected from scale-in', spec.protectedInstances),
     aside > 0 && heldNotice(aside, 'in Standby', spec.standbyInstances),
-    group.newInstancesProtected &&
-      'new instances are protected from scale-in: the next rollout will meet them as this one meets today’s',
+    group.newInstancesProtected && protectedAnew(spec, group),
   ].filter((notice) => notice !== false);
 }
 
@@ -211,6 +210,16 @@ function doubts(spec: GroupSpec, group: GroupObservation, { drainMs, readyMs, wa
     isBlind &&
       'has target groups but no gate target-health: new instances count before they are sent traffic',
   ].filter((notice) => typeof notice === 'string');
+}
+
+/** They are protected as soon as they are launched: what that means for a rollback. */
+function protectedAnew({ protectedInstances = 'wait' }: GroupSpec, { name }: GroupObservation): string {
+  const does = {
+    wait: `waits, at most until its deadline, until a person lets go those on the new image (aws autoscaling set-instance-protection --auto-scaling-group-name ${name} --no-protected-from-scale-in --instance-ids …), or with protected_instances: replace does not`,
+    ignore: 'leaves those on the new image in service, as protected_instances: ignore says',
+    replace: 'drains and replaces them like the others',
+  };
+  return `new instances are protected from scale-in: a rollback ${does[protectedInstances]}`;
 }
 
 function heldNotice(count: number, what: string, policy: GroupSpec['protectedInstances'] = 'wait'): string {

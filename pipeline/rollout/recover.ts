@@ -155,7 +155,7 @@ async function settled(
   const memory = { ...freshMemory(owed.wanted, now), owed, refresh, drains };
   return await withSteps(deps.progress, [spec.group], async ([step]) => {
     const track = { assignment, memory, progress: step!.progress };
-    const [ending] = await drive(deps, [track], { soakMs: 0, together: false });
+    const [ending] = await drive(deps, [track], { together: false });
     const failure = ending!.status === 'failed' ? ending!.reason : null;
     step!.close(failure === null ? undefined : new Error(failure));
     return failure;

@@ -3,6 +3,7 @@
  */
 import type { Journal } from '../journal/records.ts';
 import type { Progress } from '../report/progress.ts';
+import { heldBack, heldReasons } from './decision/held.ts';
 import { onTrial } from './decision/members.ts';
 import { describe } from './decision/view.ts';
 import type { Answer, Assignment, Decision, Snapshot } from './state.ts';
@@ -33,7 +34,7 @@ export function createReporter(journal: Journal, assignment: Assignment, progres
   }
 
   return {
-    async report(snapshot, { sizes, reasons, status }) {
+    async report(snapshot, { sizes, reasons, status, memory }) {
       // What runs today is asked every tick too, but only what is new or leaves is worth a record.
       for (const instance of snapshot.group.instances) {
         const gates = snapshot.answers[instance.id];
@@ -46,6 +47,16 @@ export function createReporter(journal: Journal, assignment: Assignment, progres
       // Without such gates there is nothing to say.
       const { groupAnswer } = snapshot;
       if (groupAnswer.reason && isNews(group, groupAnswer)) await answered(group, groupAnswer);
+      const waiting = heldReasons(assignment, heldBack(assignment, snapshot.group, memory));
+      if (waiting.length > 0 || lastAnswers.has(`${group} held back`)) {
+        const isFree = waiting.length === 0;
+        const answer: Answer = {
+          status: isFree ? 'passed' : 'waiting',
+          source: 'held back',
+          reason: isFree ? 'nobody is held back any more' : waiting.join('; '),
+        };
+        if (isNews(group, answer)) await answered(group, answer);
+      }
       const { target, previous, healthy, total, desired } = sizes;
       const data = { group, target, previous, healthy, total, desired };
       const text = JSON.stringify(data);

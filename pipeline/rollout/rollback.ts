@@ -115,7 +115,6 @@ async function returned(deps: RolloutDeps, specs: readonly GroupSpec[]): Promise
     }
     const trackFor = new Map(tracks.map((track) => [track.assignment.spec.group, track]));
     await drive(deps, tracks, {
-      soakMs: 0,
       together: false,
       onEnding: (ending) => onEnding(trackFor.get(ending.group)!, ending),
     });

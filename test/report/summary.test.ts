@@ -39,6 +39,48 @@ describe('the job summary', () => {
   });
 });
 
+describe('who is waited for', () => {
+  const heldBack: Entry = {
+    type: 'answer',
+    data: {
+      group: 'web',
+      instance: 'web',
+      source: 'held back',
+      status: 'waiting',
+      reason: '1 protected: aws autoscaling set-instance-protection',
+    },
+  };
+  const line = 'web: held back waiting: 1 protected: aws autoscaling set-instance-protection';
+  const statusAfter = async (...entries: Entry[]): Promise<string> => {
+    const journal = createMemoryJournal('r-1', manualClock());
+    for (const entry of [opened('r-1'), ...entries]) await journal.append(entry);
+    return statusText(foldRelease(journal.records()));
+  };
+  const finished = (outcome: 'promoted' | 'rolled-back'): Entry => ({
+    type: 'group.finished',
+    data: { group: 'web', outcome, reason: '', after: null },
+  });
+  const back: Entry = {
+    type: 'rollback.started',
+    data: { groups: ['web'], reason: 'bad', actor: 'test' },
+  };
+
+  it('stands in the status of a group that is not finished, with the command', async () => {
+    expect(await statusAfter(baseline(1), heldBack)).toContain(line);
+  });
+
+  it('stands there while a group goes back, and not what was said before', async () => {
+    expect(await statusAfter(baseline(1), finished('promoted'), back, heldBack)).toContain(line);
+    const over = [baseline(1), heldBack, finished('promoted'), back] as const;
+    expect(await statusAfter(...over, finished('rolled-back'))).not.toContain('held back');
+  });
+
+  it('is nobody who has passed since', async () => {
+    const passed: Entry = { ...heldBack, data: { ...heldBack.data, status: 'passed', reason: 'free' } };
+    expect(await statusAfter(baseline(1), heldBack, passed)).not.toContain('held back');
+  });
+});
+
 describe('the status', () => {
   it('fits a terminal and names what happened to each stage and group', async () => {
     const text = statusText(await told());

@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { Interrupted, Stuck } from '../../pipeline/errors.ts';
 import { runWave } from '../../pipeline/rollout/engine.ts';
+import { preflight } from '../../pipeline/rollout/preflight.ts';
+import type { GroupSpec } from '../../pipeline/rollout/spec.ts';
 import { injectFault } from '../../pipeline/simulator/model/faults.ts';
 import { type Fleet, fleetOf, newImage, recordsOf, rolledBack, versionsOf, waveOf } from './fleet.ts';
 
@@ -139,3 +141,45 @@ test('a rollback demands of what it launches that it passes the gates, and is st
   });
   expect(fleet.violations).toEqual([]);
 });
+
+test('a group that is back carries no marks any more, however long another one takes', async () => {
+  const slow: Partial<GroupSpec> = { surge: { instances: 1 }, protectedInstances: 'wait' };
+  const { fleet } = await promoted({ 'web-a': { surge: { instances: 3 } }, 'web-b': slow });
+  const back = rolledBack(fleet);
+  const isOver = (group: string): boolean =>
+    recordsOf(fleet, 'group.finished').some((one) => one.group === group && one.outcome === 'rolled-back');
+  while (!isOver('web-a')) await fleet.clock.sleep(1_000);
+  expect(fleet.world.groups['web-a']!.tags).not.toHaveProperty('drover:release');
+  expect(isOver('web-b')).toBe(false);
+  await back;
+});
+
+test.each([
+  {
+    how: 'protected from scale-in',
+    command: '--no-protected-from-scale-in',
+    hold: (fleet: Fleet, id: string) => fleet.cloud.setScaleInProtection('web-a', [id], true),
+    release: (fleet: Fleet, id: string) => fleet.cloud.setScaleInProtection('web-a', [id], false),
+  },
+])(
+  'one that waits for an instance $how says by which command it is let go, in plan and status',
+  async (given) => {
+    const { fleet } = await promoted();
+    fleet.world.groups['web-a']!.newInstancesProtected = true;
+    const [plan] = await preflight(fleet.deps, [{ ...waveOf(fleet), groups: [fleet.specs['web-a']!] }]);
+    expect(plan!.notices).toContainEqual(
+      expect.stringMatching(
+        /^new instances are protected from scale-in: a rollback waits, .*set-instance-protection/,
+      ),
+    );
+    const [id] = Object.keys(fleet.world.groups['web-a']!.members);
+    await given.hold(fleet, id!);
+    const back = rolledBack(fleet);
+    await fleet.clock.sleep(1_200_000);
+    const last = recordsOf(fleet, 'answer').findLast(({ source }) => source === 'held back');
+    expect(last).toMatchObject({ group: 'web-a', instance: 'web-a', status: 'waiting' });
+    expect(last!.reason).toContain(`--instance-ids ${id} ${given.command}`);
+    await given.release(fleet, id!);
+    await back;
+  },
+);

@@ -21,6 +21,7 @@ import { doubtOf } from './doubts.ts';
 import { abandon, advance } from './drainage.ts';
 import { failureOf, shortage } from './failure.ts';
 import { handOver, openHandovers } from './handover.ts';
+import { heldReasons } from './held.ts';
 import { isPaused } from './pause.ts';
 import { perceive } from './perceive.ts';
 import { isPoolOpen, outdatedInPool, renewal } from './pool.ts';
@@ -83,7 +84,7 @@ function conclude(
   const isPooled = isPoolOpen(assignment, group);
   const reasons = [
     ...(isPaused(memory) ? [memory.pause.reason] : []),
-    ...view.waiting.map(({ id }) => `${id} is protected or in Standby and on the previous image`),
+    ...heldReasons(assignment, view.waiting),
     ...view.unproven.map(({ id }) => `${id}: ${memory.instances[id]?.reason ?? 'not seen yet'}`),
     ...(view.staying.length < view.desired ? [shortage(snapshot, view)] : []),
     ...(keptAbove === null ? [] : [keptAbove]),
@@ -106,7 +107,11 @@ function conclude(
   };
 }
 
-/** What ends the release's stay: the marks go last, because they say what is still to be done. */
+/**
+ * What ends the release's stay: the marks go last, because they say what is still to be done. In a wave that is when all
+ * of it has soaked, because until then a gate of any of its groups may send all of them back. What a user would miss, room
+ * up to MaxSize and suspended processes, each group has got back by then, as soon as it was replaced (borrow.ts).
+ */
 function lastActions(
   { goal, baseline }: Assignment,
   { group }: Snapshot,

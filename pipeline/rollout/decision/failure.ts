@@ -5,6 +5,7 @@
 
 import type { Assignment, Memory, Snapshot } from '../state.ts';
 import { condemned, lossesAllowed } from './health.ts';
+import { heldReasons } from './held.ts';
 import { refusedByGroup } from './pause.ts';
 import { outdatedInPool } from './pool.ts';
 import { pausesMs } from './refresh-request.ts';
@@ -53,7 +54,7 @@ export function failureOf(
       `${view.remaining} still to replace`,
       `${view.unproven.length} not serving`,
       inPool > 0 && `${inPool} in the warm pool`,
-      view.waiting.length > 0 && `${view.waiting.length} protected or in Standby`,
+      ...heldReasons(assignment, view.waiting),
       obstacle(view),
     ];
     return `not done within ${limitMs / 1000} s: ${reasons.filter(Boolean).join(', ')}`;

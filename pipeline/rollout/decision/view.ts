@@ -8,6 +8,7 @@ import type { InstanceObservation } from '../../cloud/cloud.ts';
 import type { Allowance } from '../spec.ts';
 import type { Assignment, Memory, Sizes, Snapshot } from '../state.ts';
 import { bad, serving } from './health.ts';
+import { heldBack } from './held.ts';
 import { counted, held, onTrial, outdated, standby } from './members.ts';
 
 /** Percentages of desired as it is now: surge rounds up, unavailable down, so that neither surprises. */
@@ -72,7 +73,7 @@ export function look(
   const concerned = present.filter((i) => (counted(i) || standby(i)) && outdated(assignment, i));
   const taken = (i: InstanceObservation) => memory.drains[i.id] !== undefined;
   const replaceable = concerned.filter((i) => taken(i) || held(assignment, i) === 'replace');
-  const waiting = concerned.filter((i) => !taken(i) && held(assignment, i) === 'wait');
+  const waiting = heldBack(assignment, group, memory);
   const serves = (i: InstanceObservation) => serving(assignment, memory, i);
   const free = replaceable.filter((i) => !taken(i));
   const stuckPending = (i: InstanceObservation) =>
