@@ -42,8 +42,7 @@ export function excusesOf(scenario: Scenario): string[] {
     // What a refresh has launched ahead is protected too, and nobody may end it once the refresh is cancelled.
     groups.some((one) => one.protectsNew && one.strategy.type === 'instance-refresh') &&
       'what is too much is protected',
-    // Five refusals in a row are a failure.
-    weather.filter(({ does }) => does === 'throttled').length >= 5 && 'calls are refused again and again',
+    isRefused(weather) && 'calls are refused again and again',
     happenings.some((one) => one.kind === 'clock-jump') && 'the clock jumps over deadlines',
     groups.some(({ alarm }) => alarm?.rings) && 'an alarm rings',
     number('denied') > 0 && 'calls are denied',
@@ -54,6 +53,14 @@ export function excusesOf(scenario: Scenario): string[] {
     isStubborn && 'work never ends, and must',
   ];
   return excuses.filter((excuse) => excuse !== false);
+}
+
+/** Five refusals in a row are a failure; what is tried again may begin with a call that had succeeded. */
+const mostTried = 12;
+function isRefused(weather: Scenario['weather']): boolean {
+  const refused = weather.filter(({ does }) => does !== 'lost').map(({ call }) => call);
+  const calls = [...new Set(refused)].sort((a, b) => a - b);
+  return calls.some((call, index) => calls[index + 4]! - call < mostTried);
 }
 
 const refusedForS = (fault: FaultDraw): number =>
