@@ -43,9 +43,10 @@ export function renewal(
   assignment: Assignment,
   group: GroupObservation,
   memory: Memory,
-  { limit }: Pick<View, 'limit'>,
+  { limit, remaining }: Pick<View, 'limit' | 'remaining'>,
 ): Action[] {
-  const isTried = Number.isFinite(limit);
+  // A canary that leaves nothing to replace is the whole group, and is never widened.
+  const isTried = Number.isFinite(limit) && remaining > 0;
   if (isPaused(memory) || isTried || poolKeptBy(group) !== null) return [];
   // What came from the version left behind would be replaced by its like.
   if (!isLaunchedFrom(assignment.goal, group)) return [];

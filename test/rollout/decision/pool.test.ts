@@ -48,6 +48,11 @@ describe('on the way forward', () => {
     expect(renewed(assignment(), seen(pool(2, 1)), { groupAnswer })).toEqual([]);
   });
 
+  test('a canary larger than its group keeps no pool back', () => {
+    const strategy = { type: 'canary' as const, size: { instances: 9 }, soakMs: 60_000 };
+    expect(renewed(assignment({ strategy }), seen(pool(1, 1)))).toHaveLength(1);
+  });
+
   test('one that is still being prepared is waited for: no health check heeds it yet', () => {
     const preparing = [warm('i-warm1', 1, { lifecycle: 'Warmed:Pending:Wait' })];
     const decision = decideOn(assignment(), seen(preparing), { soaked: true });
