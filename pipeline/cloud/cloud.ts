@@ -88,8 +88,13 @@ export interface GroupObservation {
   template: { id: string; name: string; version: string } | null;
   /** True when a mixed-instances policy holds the template. */
   mixedInstances: boolean;
-  /** Instance-type overrides that name a template of their own, which a template change alone would miss. */
-  templateOverrides: number;
+  /** Instance-type overrides that name a template or an image of their own, which a template change would miss. */
+  ownOverrides: number;
+  /**
+   * What desired, MinSize and MaxSize count: 'instances', or the units of instance weights or of a DesiredCapacityType.
+   * https://docs.aws.amazon.com/autoscaling/ec2/userguide/asg-instance-weighting.html
+   */
+  desiredUnit: 'instances' | 'weights' | 'vcpu' | 'memory-mib';
   suspendedProcesses: string[];
   newInstancesProtected: boolean;
   healthCheckType: string;
@@ -97,6 +102,8 @@ export interface GroupObservation {
   /** Its DefaultInstanceWarmup; null when not set, and then an instance refresh waits for the grace period instead. */
   warmUpMs: number | null;
   targetGroups: string[];
+  /** What else sends it traffic, which is not observed: Classic Load Balancers, VPC Lattice target groups. */
+  otherTraffic: string[];
   /** The instances of its warm pool; null when it has none. */
   warmPool: WarmInstance[] | null;
   /** Lifecycle hook names by transition, and how long each waits for a sign of life. */

@@ -17,6 +17,7 @@ import { firstPace, nextPace } from './pace.ts';
 import { rest } from './patience.ts';
 import { recalled } from './recall.ts';
 import { remainderOf } from './remainder.ts';
+import { requireRollable } from './rollable.ts';
 import type { WaveSpec } from './spec.ts';
 import type { Assignment } from './state.ts';
 import { refuseForeign } from './tags.ts';
@@ -48,6 +49,7 @@ export async function runWave(
     const group = observed.get(spec.group);
     if (!group) throw missingGroup(spec.group, wave.environment, wave.name);
     refuseForeign(group, journal.release);
+    requireRollable(group);
     requireHook(spec, group);
     requireDelegable(spec);
   }

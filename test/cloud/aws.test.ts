@@ -192,7 +192,8 @@ describe('changes', () => {
     });
     expect((await fleet.cloud.observe(['web'], 0))[0]).toMatchObject({
       mixedInstances: true,
-      templateOverrides: 0,
+      ownOverrides: 0,
+      desiredUnit: 'instances',
       template: { id, version: '2' },
     });
   });

@@ -11,38 +11,28 @@ import {
   type AutoScalingGroup,
   DescribeLifecycleHooksCommand,
   DescribeScalingActivitiesCommand,
-  type Instance as GroupInstance,
   paginateDescribeAutoScalingGroups,
 } from '@aws-sdk/client-auto-scaling';
-import {
-  type InstanceStatus,
-  paginateDescribeInstanceStatus,
-  paginateDescribeInstances,
-} from '@aws-sdk/client-ec2';
-import {
-  DescribeTargetHealthCommand,
-  type TargetHealthDescription,
-} from '@aws-sdk/client-elastic-load-balancing-v2';
-import {
-  type Cloud,
-  CloudError,
-  type GroupObservation,
-  type InstanceObservation,
-  type Lifecycle,
-  type TargetObservation,
-  type WarmInstance,
-} from '../cloud.ts';
+import { paginateDescribeInstanceStatus, paginateDescribeInstances } from '@aws-sdk/client-ec2';
+import { DescribeTargetHealthCommand } from '@aws-sdk/client-elastic-load-balancing-v2';
+import { type Cloud, CloudError, type GroupObservation, type TargetObservation } from '../cloud.ts';
 import { type Connection, chunks, collect } from './clients.ts';
+import {
+  type Facts,
+  groupOf,
+  type Hooks,
+  instanceOf,
+  type StatusChecks,
+  targetGroupsOf,
+  targetsById,
+  worseOf,
+} from './group-shape.ts';
 import { readWarmPool } from './warm-pool.ts';
 
 /** DescribeAutoScalingGroups answers at most 100 groups per page, and takes as many names with it. */
 const groupBatch = 100;
 /** DescribeInstanceStatus: "Maximum 100 explicitly specified instance IDs"; DescribeInstances kept alike. */
 const instanceBatch = 100;
-
-type Facts = Pick<InstanceObservation, 'imageId' | 'launchedAt' | 'privateAddress'>;
-type Hooks = GroupObservation['hooks'];
-type StatusChecks = InstanceObservation['statusChecks'];
 
 export function observer(connection: Connection): Cloud['observe'] {
   const { autoScaling, ec2, elb, call } = connection;
@@ -212,135 +202,3 @@ async function byKnownIds(ids: readonly string[], read: (batch: string[]) => Pro
 
 const staying = (lifecycle: string | undefined): boolean =>
   lifecycle === 'InService' || (lifecycle?.startsWith('Pending') ?? false);
-
-/** Both ways a group can name its load balancer target groups: the older list, and traffic sources. */
-const targetGroupsOf = (group: AutoScalingGroup): string[] => [
-  ...new Set([
-    ...(group.TargetGroupARNs ?? []),
-    ...(group.TrafficSources ?? [])
-      .filter(
-        ({ Type, Identifier }) => (Type ?? 'elbv2') === 'elbv2' && Identifier?.includes(':targetgroup/'),
-      )
-      .map(({ Identifier }) => Identifier!),
-  ]),
-];
-
-const checkRank = ['ok', 'not-applicable', 'initializing', 'insufficient-data', 'impaired'] as const;
-
-/** A check that is not told of, or in a word nobody knows, has not passed. */
-function worseOf({ SystemStatus, InstanceStatus: guest }: InstanceStatus): StatusChecks {
-  const ranks = [SystemStatus?.Status, guest?.Status].map((status) => {
-    const rank = checkRank.indexOf(status as 'ok');
-    return rank === -1 ? checkRank.indexOf('insufficient-data') : rank;
-  });
-  return checkRank[Math.max(...ranks)]!;
-}
-
-const targetRank: TargetObservation['state'][] = [
-  'healthy',
-  'unavailable',
-  'unused',
-  'initial',
-  'draining',
-  'unhealthy.draining',
-  'unhealthy',
-];
-
-/** By target id (instance id or address). An instance registered at several ports is as healthy as its worst. */
-function targetsById(arn: string, targets: TargetHealthDescription[]): Map<string, TargetObservation> {
-  const worst = new Map<string, TargetObservation>();
-  for (const { Target, TargetHealth } of targets) {
-    const state = (TargetHealth?.State ?? 'unavailable') as TargetObservation['state'];
-    const before = worst.get(Target!.Id!);
-    if (before && targetRank.indexOf(before.state) >= targetRank.indexOf(state)) continue;
-    worst.set(Target!.Id!, { targetGroup: arn, state, reason: TargetHealth?.Reason ?? null });
-  }
-  return worst;
-}
-
-function groupOf(
-  group: AutoScalingGroup,
-  {
-    hooks,
-    failures: failedActivities,
-    pool,
-  }: { hooks: Hooks; failures: GroupObservation['failedActivities']; pool: GroupInstance[] | null },
-  instance: (instance: GroupInstance, template: string | null) => InstanceObservation,
-): GroupObservation {
-  const mixed = group.MixedInstancesPolicy?.LaunchTemplate;
-  const source = mixed?.LaunchTemplateSpecification ?? group.LaunchTemplate;
-  const template = source?.LaunchTemplateId
-    ? {
-        id: source.LaunchTemplateId,
-        name: source.LaunchTemplateName ?? '',
-        // "If the value is empty, the default version is used."
-        version: source.Version || '$Default',
-      }
-    : null;
-  return {
-    name: group.AutoScalingGroupName!,
-    desired: group.DesiredCapacity!,
-    min: group.MinSize!,
-    max: group.MaxSize!,
-    zones: group.AvailabilityZones ?? [],
-    template,
-    mixedInstances: mixed !== undefined,
-    templateOverrides: (mixed?.Overrides ?? []).filter((override) => override.LaunchTemplateSpecification)
-      .length,
-    suspendedProcesses: (group.SuspendedProcesses ?? []).map(({ ProcessName }) => ProcessName!),
-    newInstancesProtected: group.NewInstancesProtectedFromScaleIn ?? false,
-    healthCheckType: group.HealthCheckType ?? 'EC2',
-    healthCheckGraceMs: (group.HealthCheckGracePeriod ?? 0) * 1_000,
-    warmUpMs: group.DefaultInstanceWarmup === undefined ? null : group.DefaultInstanceWarmup * 1_000,
-    targetGroups: targetGroupsOf(group),
-    warmPool: pool?.map((member) => warmOf(member, template?.id ?? null)) ?? null,
-    hooks,
-    tags: Object.fromEntries((group.Tags ?? []).map(({ Key, Value }) => [Key!, Value ?? ''])),
-    instances: (group.Instances ?? []).map((member) => instance(member, template?.id ?? null)),
-    failedActivities,
-  };
-}
-
-const isHealthy = ({ HealthStatus }: GroupInstance): boolean => HealthStatus?.toLowerCase() === 'healthy';
-
-/** A version number means nothing under another template's id. */
-function versionOf({ LaunchTemplate }: GroupInstance, template: string | null): number | null {
-  const { LaunchTemplateId, Version } = LaunchTemplate ?? {};
-  const version = Number(Version);
-  return LaunchTemplateId === template && Number.isInteger(version) ? version : null;
-}
-
-const warmOf = (member: GroupInstance, template: string | null): WarmInstance => ({
-  id: member.InstanceId!,
-  lifecycle: member.LifecycleState as WarmInstance['lifecycle'],
-  healthy: isHealthy(member),
-  templateVersion: versionOf(member, template),
-});
-
-function instanceOf(
-  member: GroupInstance,
-  template: string | null,
-  facts: Facts | undefined,
-  statusChecks: StatusChecks,
-  targets: (readonly [string, Map<string, TargetObservation>])[],
-): InstanceObservation {
-  const id = member.InstanceId!;
-  const address = facts?.privateAddress ?? '';
-  return {
-    id,
-    lifecycle: member.LifecycleState as Lifecycle,
-    healthy: isHealthy(member),
-    zone: member.AvailabilityZone!,
-    instanceType: member.InstanceType ?? '',
-    protectedFromScaleIn: member.ProtectedFromScaleIn ?? false,
-    templateVersion: versionOf(member, template),
-    imageId: facts?.imageId ?? null,
-    launchedAt: facts?.launchedAt ?? null,
-    privateAddress: facts?.privateAddress ?? null,
-    statusChecks,
-    targets: targets.map(
-      ([targetGroup, byId]) =>
-        byId.get(id) ?? byId.get(address) ?? { targetGroup, state: 'unused', reason: 'Target.NotRegistered' },
-    ),
-  };
-}
