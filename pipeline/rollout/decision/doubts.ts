@@ -26,12 +26,14 @@ const repeatable: ReadonlySet<Action['type']> = new Set([
   'heartbeat',
   'complete',
   'cancel-refresh',
+  'untag',
 ]);
 
 /**
  * Memory after a call whose outcome is unknown. What it may have changed is owed from now on, because giving back
  * too much does no harm; whether it moved desired or ended instances must be seen first. Starting and aborting a
- * drain, renewing a warm pool, ending a canary and answering for a hook are idempotent, so they are simply done again.
+ * drain, renewing a warm pool, ending a canary, answering for a hook and removing the marks are idempotent, so they are
+ * simply done again.
  */
 export function doubted(memory: Memory, key: string, action: Action, sinceMs: number): Memory {
   if (repeatable.has(action.type)) return memory;
@@ -77,8 +79,6 @@ function carriedOutOf(action: Action, group: GroupObservation, { expected }: Owe
   switch (action.type) {
     case 'tag':
       return Object.entries(action.tags).every(([key, value]) => group.tags[key] === value) ? action : null;
-    case 'untag':
-      return action.keys.every((key) => group.tags[key] === undefined) ? action : null;
     case 'suspend':
       return action.processes.every((name) => group.suspendedProcesses.includes(name)) ? action : null;
     case 'resume':
