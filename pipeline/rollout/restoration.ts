@@ -60,6 +60,8 @@ export function restorationOf(group: GroupObservation, drain: readonly DrainSpec
   const isPinned = [String(version), marks.follows].includes(group.template!.version);
   const follows = version === marks.previousVersion ? marks.follows : null;
 
+  const pooled = (group.warmPool ?? []).filter((one) => isMoved && one.templateVersion === marks.version);
+
   const undone = [
     isGoingOn &&
       `instance refresh ${refresh.id} (${refresh.percent} %): ${refresh.status === 'Cancelling' ? 'it is being cancelled, and its end waited for' : 'cancelled'}`,
@@ -83,6 +85,8 @@ export function restorationOf(group: GroupObservation, drain: readonly DrainSpec
       group.max !== marks.max &&
       `MaxSize ${group.max}: somebody set it after the release (${marks.max} before it)`,
     ...marks.suspended.filter((name) => !suspended.includes(name)).map((name) => `${name}: runs already`),
+    pooled.length > 0 &&
+      `${pooled.length} in the warm pool on version ${marks.version}: the next scale-out brings them into service; the next release replaces them, or you do (aws autoscaling set-instance-health --health-status Unhealthy --instance-id ${pooled[0]!.id})`,
     unmarked.length > 0 &&
       `instances on which a drain had begun (${unmarked.join(', ')}): the marks do not say which; look there`,
   ].filter((sentence) => typeof sentence === 'string');

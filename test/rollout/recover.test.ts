@@ -174,6 +174,19 @@ test('a template version that somebody else has set stays', async () => {
   expect(settingsOf(fleet)).toMatchObject({ desired: 4, max: 4, version: '3' });
 });
 
+test('what the release has left in the warm pool is told: a recovery replaces no instance', async () => {
+  const { fleet } = (await killed('after the call', 4, 'rollout'))!;
+  const [group] = await fleet.cloud.observe(['web'], 0);
+  const warm = { lifecycle: 'Warmed:Stopped', healthy: true } as const;
+  const warmPool = [
+    { ...warm, id: 'i-warm', templateVersion: 2 },
+    { ...warm, id: 'i-before', templateVersion: 1 },
+  ];
+  expect(restorationOf({ ...group!, warmPool }, drain)!.left).toContainEqual(
+    expect.stringMatching(/^1 in the warm pool on version 2: .*--instance-id i-warm/),
+  );
+});
+
 describe('the marks of a group', () => {
   const marked = async () => {
     const { fleet } = (await killed('after the call', 6, 'rollout'))!;
