@@ -216,6 +216,12 @@ export interface Cloud {
   /** How long things have taken and are set to take, one per group, in order. Reads only. */
   observeTimes(groups: readonly Pick<GroupObservation, 'name' | 'targetGroups'>[]): Promise<GroupTimes[]>;
 
+  /**
+   * Every group of the account that follows '$Latest' of one of the templates (by id): it launches from a new version as
+   * soon as there is one. Reads pages of all groups, so it is for plans.
+   */
+  findFollowers(templates: readonly string[]): Promise<{ group: string; template: string }[]>;
+
   findImage(id: string): Promise<CloudImage | null>;
   findImageByName(name: string): Promise<CloudImage | null>;
   /** Registers a machine image under a unique name. A repeat with the same name returns the existing id. */

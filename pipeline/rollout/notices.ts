@@ -92,6 +92,19 @@ export function poolNotices({ strategy }: GroupSpec, group: GroupObservation): s
   ];
 }
 
+/** Groups outside of the plan that would launch the new image before anything has proven it. */
+export function strangers(
+  { template }: GroupObservation,
+  followers: readonly { group: string; template: string }[],
+): string[] {
+  const others = followers.filter((one) => one.template === template!.id).map(({ group }) => group);
+  if (others.length === 0) return [];
+  const pin = `aws autoscaling update-auto-scaling-group --auto-scaling-group-name ${others[0]} --launch-template LaunchTemplateId=${template!.id},Version=…`;
+  return [
+    `${others.join(', ')}, not in this plan, follow $Latest of the same launch template ${template!.name}: they launch the new image from the moment its version is made; pin them to a number first (${pin})`,
+  ];
+}
+
 /** What the engine does about it by itself, and undoes. */
 export function workarounds({ strategy }: GroupSpec, group: GroupObservation, surge: number): string[] {
   const version = group.template?.version;

@@ -11,7 +11,7 @@ import { requireHook } from './decision/handover.ts';
 import { leaving, warmed } from './decision/members.ts';
 import { requireDelegable, underWay, waitOrCancel } from './decision/refresh-request.ts';
 import { surgeOf, unavailableOf } from './decision/view.ts';
-import { doubts, held, poolNotices, workarounds } from './notices.ts';
+import { doubts, held, poolNotices, strangers, workarounds } from './notices.ts';
 import { leastMs, type Pacing, pacingOf } from './pacing.ts';
 import { requireRollable } from './rollable.ts';
 import { drainNotices, gateNotices } from './services/kubernetes/preflight.ts';
@@ -69,6 +69,10 @@ export async function preflight(
   });
   const times = await cloud.observeTimes(groups);
   const refreshes = await cloud.newestRefreshes(names);
+  const templates = groups.map(({ template }) => template!.id);
+  const followers = (await cloud.findFollowers([...new Set(templates)])).filter(
+    ({ group }) => !names.includes(group),
+  );
   const plans = specs.map(async (spec, index): Promise<GroupSurvey> => {
     const group = groups[index]!;
     const { resolvedVersion, imageId: previousImage } = await baselineOf(cloud, group);
@@ -99,6 +103,7 @@ export async function preflight(
         ...(await servicesWouldMeet({ cloud, clock }, spec, replaced)),
         ...workarounds(spec, group, surge),
         ...poolNotices(spec, group),
+        ...strangers(group, followers),
       ],
       observed: group,
     };

@@ -191,3 +191,20 @@ test('instances that are unhealthy today are counted', async () => {
   const [plan] = await planOf(fleet);
   expect(plan!.notices).toContain('1 of 3 instances are unhealthy today: they are replaced first');
 });
+
+test('a group outside of the plan that would launch the new image by itself is named', async () => {
+  const fleet = fleetOf({ web: { desired: 2 }, batch: { desired: 1 }, other: { desired: 1 } });
+  const { web, batch, other } = fleet.world.groups;
+  const follow = (group: typeof web, version: string): void =>
+    updateGroup(fleet.world, group!, {}, { template: { ...web!.template!, version } });
+  follow(batch, '$Latest');
+  follow(other, '$Default');
+  const planned = async (...groups: string[]) =>
+    await preflight(fleet, [{ ...waveOf(fleet), groups: groups.map((name) => fleet.specs[name]!) }]);
+  expect((await planned('web'))[0]!.notices).toEqual([
+    expect.stringMatching(
+      /^batch, not in this plan, follow \$Latest of .* web: .*--auto-scaling-group-name batch/,
+    ),
+  ]);
+  expect((await planned('web', 'batch'))[0]!.notices).toEqual([]);
+});

@@ -8,6 +8,7 @@ import type { Cloud } from '../cloud.ts';
 import { alarmReader } from './alarms.ts';
 import { type AwsOptions, connect } from './clients.ts';
 import { clusterTokens } from './cluster-token.ts';
+import { followersFinder } from './followers.ts';
 import { groupMutations } from './groups.ts';
 import { images } from './images.ts';
 import { lifecycleActions } from './lifecycle-actions.ts';
@@ -35,6 +36,7 @@ export function createAwsCloud(options: AwsOptions): Cloud {
     observe: observer(connection),
     alarms: alarmReader(connection),
     observeTimes: timesObserver(connection),
+    findFollowers: followersFinder(connection),
     ...images(connection),
     ...groupMutations(connection),
     ...lifecycleActions(connection),
