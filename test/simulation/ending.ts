@@ -205,6 +205,7 @@ const repeated = [
   'drain',
   'undrain',
   'renew',
+  'untag',
   'pin',
   'template',
   'widen',
