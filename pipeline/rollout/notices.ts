@@ -75,7 +75,7 @@ function heldNotice(count: number, what: string, policy: GroupSpec['protectedIns
 /** What becomes of instances prepared beside the group; a rollback does the same with those of the release. */
 export function poolNotices({ strategy }: GroupSpec, group: GroupObservation): string[] {
   const { warmPool } = group;
-  if (!warmPool) return [];
+  if (!warmPool?.length) return [];
   const kept = poolKeptBy(group);
   if (kept !== null) {
     return [

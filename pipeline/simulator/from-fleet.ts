@@ -3,7 +3,7 @@
  * versions, suspended processes and tags, as many instances in the same zones and states, and the times measured there.
  * For rehearsals: it never reaches the account it was copied from.
  *
- * Not copied: instance ids, warm pools, lifecycle hooks (their time is part of a launch's), scaling policies, weights
+ * Of a warm pool the instances are copied, not how it is sized. Not copied: instance ids, lifecycle hooks (their time is part of a launch's), scaling policies, weights
  * of instance types.
  */
 import type { GroupObservation, InstanceObservation } from '../cloud/cloud.ts';
@@ -18,6 +18,7 @@ import { advance } from './model/model.ts';
 import type { Group, World } from './model/state.ts';
 import { recheckTargets } from './model/target-checks.ts';
 import { createTargetGroup } from './model/targets.ts';
+import { putPool } from './model/warm-pool.ts';
 import { emptyWorld } from './world.ts';
 
 export interface GroupCopy {
@@ -109,14 +110,19 @@ function addCopy(world: World, copy: GroupCopy, readyMs: number): void {
   for (const { zone } of members) {
     launchMember(world, group, { option, spot: null, zone, cause, into: 'group' });
   }
+  const { warmPool } = observed;
+  if (warmPool === null) return;
+  const state = warmPool.some(({ lifecycle }) => lifecycle === 'Warmed:Running') ? 'Running' : 'Stopped';
+  putPool(world, group, { minSize: warmPool.length, maxPrepared: 0, state });
 }
 
-/** What could only be set once the instances were in service. */
+/** What could only be set once the instances were in service, or prepared. */
 function settle(world: World, { observed }: GroupCopy): void {
   const group = world.groups[observed.name]!;
   const { min, max, desired, template, newInstancesProtected } = observed;
   Object.assign(group, { min, max, desired, newInstancesProtected });
   group.template = { ...group.template!, version: template!.version };
+  settlePool(group, observed);
   for (const process of observed.suspendedProcesses) group.suspended[process] = 'copied from the fleet';
   // Launched in the order of the observation, zone by zone the same.
   const members = Object.values(group.members);
@@ -134,6 +140,14 @@ function settle(world: World, { observed }: GroupCopy): void {
       setChecks(world, instance, 'impaired');
       recheckTargets(world, instance.id);
     }
+  }
+}
+
+function settlePool({ warmPool: pool }: Group, { warmPool: originals }: GroupObservation): void {
+  const members = Object.values(pool?.members ?? {});
+  for (const [index, { templateVersion }] of (originals ?? []).entries()) {
+    const { template } = members[index]!;
+    if (template && templateVersion !== null) template.version = String(templateVersion);
   }
 }
 

@@ -4,6 +4,7 @@ import { createAwsCloud } from '../../pipeline/cloud/aws/cloud.ts';
 import type { GroupObservation } from '../../pipeline/cloud/cloud.ts';
 import { type GroupCopy, worldFromFleet } from '../../pipeline/simulator/from-fleet.ts';
 import { suspend, updateGroup } from '../../pipeline/simulator/model/groups.ts';
+import { putPool } from '../../pipeline/simulator/model/warm-pool.ts';
 import { createSimulator } from '../../pipeline/simulator/simulator.ts';
 import { virtualClock } from '../../pipeline/simulator/virtual-clock.ts';
 import { type Fleet, fleetOf, newImage } from '../rollout/fleet.ts';
@@ -32,8 +33,9 @@ async function copyOf(fleet: Fleet, names: string[]): Promise<GroupObservation[]
 
 /** All that a rollout looks at; who an instance is and when it was launched differ. */
 const comparable = (groups: GroupObservation[]) =>
-  groups.map(({ instances, ...group }) => ({
+  groups.map(({ instances, warmPool, ...group }) => ({
     ...group,
+    warmPool: warmPool?.map(({ lifecycle, templateVersion }) => `${lifecycle} on ${templateVersion}`).sort(),
     tags: { ...group.tags, environment: '' },
     instances: instances
       .map(({ id: _, launchedAt: __, privateAddress: ___, ...instance }) => JSON.stringify(instance))
@@ -55,6 +57,11 @@ test('a fleet in several zones, with shared templates, is copied as it is', asyn
   group.desired -= 1;
   const image = await newImage(fleet);
   fleet.world.instances[third!.instanceId]!.imageId = image.id;
+  putPool(fleet.world, group, { minSize: 2, maxPrepared: 0 });
+  await fleet.clock.sleep(600_000);
+  fleet.simulator.advance();
+  const [warm] = Object.values(group.warmPool!.members);
+  warm!.template!.version = '7';
   const names = ['web', 'worker'];
   expect(comparable(await copyOf(fleet, names))).toEqual(comparable(await observed(fleet, names)));
 });
