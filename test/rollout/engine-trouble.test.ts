@@ -260,7 +260,9 @@ describe('stopping', () => {
     const outcome = await runWave(fleet.deps, waveOf(fleet), await newImage(fleet));
     expect(outcome).toMatchObject({
       outcome: 'failed',
-      reason: expect.stringMatching(/not done within 600 s: 2 still to replace.*2 protected/),
+      reason: expect.stringMatching(
+        /not done within 600 s: 2 still to replace.*2 on the previous image protected from scale-in/,
+      ),
     });
     await rolledBack(fleet);
     expect(fleet.snapshot()).toEqual(before);
