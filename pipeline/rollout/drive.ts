@@ -127,7 +127,7 @@ async function looped(
     if (replaced && options.together) soakEndsAt ??= clock.now() + options.soakMs;
     const untilSoaked = soakEndsAt === null ? Number.POSITIVE_INFINITY : soakEndsAt - clock.now();
     pace = nextPace(pace, isBusy || untilSoaked <= 0, expectedMs);
-    await rest(deps, pace, untilSoaked > 0 ? untilSoaked : Number.POSITIVE_INFINITY);
+    await rest(deps, pace, isSoaked ? Number.POSITIVE_INFINITY : untilSoaked);
   }
 }
 

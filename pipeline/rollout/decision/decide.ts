@@ -66,17 +66,19 @@ export function decide(assignment: Assignment, snapshot: Snapshot, previous: Mem
     ...terminations(assignment, snapshot, view, drainage.ready, raised),
     ...widen(assignment, memory, view, snapshot.now),
     ...renewal(assignment, snapshot.group, memory, view),
-    ...(raised === view.desired ? giveBack(snapshot, memory, view) : []),
   ];
-  return conclude(assignment, snapshot, memory, view, actions);
+  const returned = raised === view.desired ? giveBack(snapshot, memory, view) : [];
+  return conclude(assignment, snapshot, memory, view, actions, returned);
 }
 
+/** `returned` gives back what was borrowed: that much may still be under way when the soak begins. */
 function conclude(
   assignment: Assignment,
   snapshot: Snapshot,
   memory: Memory,
   view: View,
-  actions: Action[],
+  moving: Action[],
+  returned: Action[],
 ): Decision {
   const sizes = sizesOf(assignment, view);
   const keptAbove = obstacle(view);
@@ -93,15 +95,14 @@ function conclude(
     ...(memory.canary.provenSince === null ? [] : [`the canary of ${view.limit} soaks`]),
   ];
   const isOver = isSettled(view) && !isPooled && !isPaused(memory) && openHandovers(memory) === 0;
-  const complete = actions.length === 0 && isOver;
-  if (!complete) return { actions, memory, status: 'rolling', reasons, sizes };
-  const replaced = { ...memory, replacedAt: memory.replacedAt ?? snapshot.now };
-  if (!snapshot.soaked) return { actions, memory: replaced, status: 'replaced', reasons, sizes };
-  const last = lastActions(assignment, snapshot, replaced, view);
+  if (moving.length > 0 || !isOver) {
+    return { actions: [...moving, ...returned], memory, status: 'rolling', reasons, sizes };
+  }
+  const actions = [...returned, ...(snapshot.soaked ? lastActions(assignment, snapshot, memory, view) : [])];
   return {
-    actions: last,
-    memory: replaced,
-    status: last.length > 0 ? 'replaced' : 'finished',
+    actions,
+    memory: { ...memory, replacedAt: memory.replacedAt ?? snapshot.now },
+    status: snapshot.soaked && actions.length === 0 ? 'finished' : 'replaced',
     reasons,
     sizes,
   };

@@ -5,13 +5,12 @@
  */
 
 import type { Assignment, Memory, Snapshot } from '../state.ts';
-import { gatheredInMs } from './gather.ts';
 import { counted, onTrial } from './members.ts';
 
-/** How much earlier than the quickest so far the next may be. */
-const earlier = 0.05;
+/** How much earlier than the quickest so far the next may be: boots are spread, and few of them may have been seen. */
+const earlier = 0.3;
 /** How late, in proportion to what it has taken, an end may be noticed. */
-const lateness = 0.03;
+const lateness = 0.015;
 
 /** The quickest so far of each kind, in milliseconds: 'boot', and every drain by its step. */
 export function quickest(
@@ -46,11 +45,8 @@ export function expectedInMs(assignment: Assignment, { group, now }: Snapshot, m
   const drains = Object.values(memory.drains).map(
     ({ step, since }) => [`drain ${step}`, now - since] as const,
   );
-  return [...boots, ...drains].reduce(
-    (soonest, [kind, ageMs]) => {
-      const lateMs = ageMs - (memory.quickest[kind] ?? 0) * (1 - earlier);
-      return Math.min(soonest, lateMs < 0 ? -lateMs : ageMs * lateness);
-    },
-    gatheredInMs(memory, now),
-  );
+  return [...boots, ...drains].reduce((soonest, [kind, ageMs]) => {
+    const lateMs = ageMs - (memory.quickest[kind] ?? 0) * (1 - earlier);
+    return Math.min(soonest, lateMs < 0 ? -lateMs : ageMs * lateness);
+  }, Number.POSITIVE_INFINITY);
 }

@@ -125,11 +125,18 @@ describe('the end', () => {
   const done = group(target(4), { max: 5, tags });
 
   test('limits and processes go back before the soak, the marks after it', () => {
-    const replaced = decideOn(assignment(), done, { memory: { owed } });
-    expect(replaced.actions).toMatchObject([
+    const back = [
       { type: 'update', change: { max: 4 } },
       { type: 'resume', processes: ['AZRebalance'] },
-    ]);
+    ];
+    expect(decideOn(assignment(), done, { memory: { owed } })).toMatchObject({
+      status: 'replaced',
+      actions: back,
+    });
+    expect(decideOn(assignment(), done, { memory: { owed }, soaked: true })).toMatchObject({
+      status: 'replaced',
+      actions: [...back, { type: 'untag' }],
+    });
     const clean = { ...owed, max: null, suspended: [] };
     const restored = { ...done, max: 4, suspendedProcesses: [] };
     expect(decideOn(assignment(), restored, { memory: { owed: clean } })).toMatchObject({
