@@ -48,11 +48,13 @@ export interface Measurement {
   replaced: number;
 }
 
-export async function stageOf(desired: number, { isBalanced = true } = {}): Promise<Stage> {
+/** @param seed of the world: which boots are drawn */
+export async function stageOf(desired: number, { isBalanced = true, seed = 1 } = {}): Promise<Stage> {
   const clock = virtualClock();
   const startAt = clock.now();
   const world = emptyWorld({
     nowMs: startAt - 3_600_000,
+    seed,
     timing: { bootMs, warmUpMs: ready.fromMs, drainMs, terminateMs: 20_000, reactionMs: 1_000 },
   });
   addGroup(world, group, 'production', {
