@@ -64,8 +64,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'does not count the surge towards a canary',
     file: 'rollout/decision/view.ts',
-    find: 'Math.min(vacancies, Math.max(0, desiredGoal({ wanted, surge }, active) - group.desired))',
-    replace: 'Math.max(0, desiredGoal({ wanted, surge }, active) - group.desired)',
+    find: '    Math.max(0, vacancies),',
+    replace: '    Number.POSITIVE_INFINITY,',
   },
   {
     name: 'widens a canary before it has soaked',
