@@ -1,7 +1,7 @@
 /** From the journal of another process to the memory this one goes on with. Pure. */
 import type { JournalRecord } from '../journal/records.ts';
 import { consistentAfterMs, doubted } from './decision/doubts.ts';
-import { applied } from './decision/owed.ts';
+import { announced, applied } from './decision/owed.ts';
 import type { Action, Memory } from './state.ts';
 
 /**
@@ -19,6 +19,7 @@ export function recalled(records: readonly JournalRecord[], group: string, fresh
       open.set(record.data.key, { action, sinceMs: Date.parse(record.at) });
       // From the intent on, the instance may have lost its traffic.
       if (action.type === 'drain') memory = applied(memory, action);
+      if (action.type === 'undrain') memory = announced(memory, action, Date.parse(record.at));
     } else if (record.type === 'rollback.started') {
       memory = { ...memory, handovers: {} };
     } else if (record.type === 'outcome') {

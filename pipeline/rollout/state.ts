@@ -103,6 +103,8 @@ export interface DrainMemory {
   touched: boolean;
   /** When the step was first to be started. */
   since: number;
+  /** Up to which step it was to be given back, by a call that may have done only part of that: see owed.ts. */
+  undoneFrom?: number;
 }
 
 export interface Memory {

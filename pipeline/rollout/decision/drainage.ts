@@ -92,6 +92,9 @@ const isVoid = (drain: DrainSpec, group: GroupObservation): boolean =>
 /** Gives victims their work back: one action per step they had reached. */
 export function abandon(drains: Memory['drains'], why: string): Action[] {
   const byStep = new Map<number, string[]>();
-  for (const [id, { step }] of Object.entries(drains)) byStep.set(step, [...(byStep.get(step) ?? []), id]);
+  for (const [id, { step, undoneFrom = 0 }] of Object.entries(drains)) {
+    const reached = Math.max(step, undoneFrom);
+    byStep.set(reached, [...(byStep.get(reached) ?? []), id]);
+  }
   return [...byStep].map(([step, instances]) => ({ type: 'undrain', step, instances, why }));
 }

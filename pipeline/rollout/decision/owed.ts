@@ -76,19 +76,26 @@ function handled(
 
 function begun(memory: Memory, step: number, ids: string[]): Memory['drains'] {
   const since = (id: string) => memory.drains[id]?.since ?? memory.startedAt;
-  const started = ids.map((id) => [id, { step, started: true, touched: true, since: since(id) }] as const);
+  const started = ids.map(
+    (id) => [id, { ...memory.drains[id], step, started: true, touched: true, since: since(id) }] as const,
+  );
   return { ...memory.drains, ...Object.fromEntries(started) };
 }
 
 /**
  * Memory once a call is about to be made. From then on an instance to be drained may have lost its traffic; its deadline
- * begins only now, however long the calls before this one have taken.
+ * begins only now, however long the calls before this one have taken. One to be given back may have been so in part: should
+ * it be a victim again, it is drained from the first step, and whatever it is given back then is all it had reached before.
  */
 export function announced(memory: Memory, action: Action, now: number): Memory {
-  if (action.type !== 'drain') return memory;
+  if (action.type !== 'drain' && action.type !== 'undrain') return memory;
   const victims = action.instances.flatMap((id) => {
     const known = memory.drains[id];
-    return known ? [[id, { ...known, touched: true, since: now }] as const] : [];
+    if (!known) return [];
+    const touched = { ...known, touched: true, since: now };
+    if (action.type === 'drain') return [[id, touched] as const];
+    const undoneFrom = Math.max(action.step, known.undoneFrom ?? 0);
+    return [[id, { ...touched, step: 0, started: false, undoneFrom }] as const];
   });
   return { ...memory, drains: { ...memory.drains, ...Object.fromEntries(victims) } };
 }
