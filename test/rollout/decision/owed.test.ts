@@ -35,3 +35,36 @@ test('a process that goes on takes the number from before the last change for an
   expect(read(10_000)).toBe(5);
   expect(read(70_000)).toBe(4);
 });
+
+test('one whose giving back was cut short is drained from the first step, and given back whole should that come to nothing', () => {
+  const steps = { type: 'target-group', deadlineMs: 60_000, on_deadline: 'fail' } as const;
+  const task = assignment({ drain: [steps, steps], unavailable: { instances: 1 } });
+  const at = new Date(1_000).toISOString();
+  const intent = (key: string, action: string, step: number) =>
+    [
+      {
+        at,
+        type: 'intent',
+        data: { key, group: 'web', action, arguments: { step, instances: ['i-old1'] }, why: '' },
+      },
+    ] as unknown as JournalRecord[];
+  const done = (key: string) =>
+    [
+      { at, type: 'outcome', data: { key, status: 'done', result: null, error: null } },
+    ] as unknown as JournalRecord[];
+  const records = [...intent('1', 'drain', 1), ...done('1'), ...intent('2', 'undrain', 1)];
+  const memory = recalled(records, 'web', freshMemory(4, 5_000));
+  const going = decideOn(task, group(previous(4)), { memory });
+  expect(going.actions).toContainEqual(
+    expect.objectContaining({ type: 'drain', step: 0, instances: ['i-old1'] }),
+  );
+  const back = assignment(task.spec, {
+    goal: { kind: 'return', version: 1, abandoned: 2, follows: null },
+    baseline: { ...task.baseline, instances: [] },
+  });
+  const template = { id: 'lt-1', name: 'web', version: '1' };
+  const kept = decideOn(back, group(previous(4), { template }), { memory });
+  expect(kept.actions).toContainEqual(
+    expect.objectContaining({ type: 'undrain', step: 1, instances: ['i-old1'] }),
+  );
+});
