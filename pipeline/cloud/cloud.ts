@@ -78,6 +78,10 @@ export interface WarmInstance extends Pick<InstanceObservation, 'id' | 'healthy'
   lifecycle: `Warmed:${string}`;
 }
 
+/** Whether an instance is ready in a warm pool: not on its way into it, out of it, or into the group. */
+export const isPrepared = (lifecycle: string | undefined): boolean =>
+  lifecycle !== undefined && /^Warmed:(Stopped|Running|Hibernated)$/.test(lifecycle);
+
 export interface GroupObservation {
   name: string;
   desired: number;

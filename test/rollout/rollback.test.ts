@@ -154,32 +154,22 @@ test('a group that is back carries no marks any more, however long another one t
   await back;
 });
 
-test.each([
-  {
-    how: 'protected from scale-in',
-    command: '--no-protected-from-scale-in',
-    hold: (fleet: Fleet, id: string) => fleet.cloud.setScaleInProtection('web-a', [id], true),
-    release: (fleet: Fleet, id: string) => fleet.cloud.setScaleInProtection('web-a', [id], false),
-  },
-])(
-  'one that waits for an instance $how says by which command it is let go, in plan and status',
-  async (given) => {
-    const { fleet } = await promoted();
-    fleet.world.groups['web-a']!.newInstancesProtected = true;
-    const [plan] = await preflight(fleet.deps, [{ ...waveOf(fleet), groups: [fleet.specs['web-a']!] }]);
-    expect(plan!.notices).toContainEqual(
-      expect.stringMatching(
-        /^new instances are protected from scale-in: a rollback waits, .*set-instance-protection/,
-      ),
-    );
-    const [id] = Object.keys(fleet.world.groups['web-a']!.members);
-    await given.hold(fleet, id!);
-    const back = rolledBack(fleet);
-    await fleet.clock.sleep(1_200_000);
-    const last = recordsOf(fleet, 'answer').findLast(({ source }) => source === 'held back');
-    expect(last).toMatchObject({ group: 'web-a', instance: 'web-a', status: 'waiting' });
-    expect(last!.reason).toContain(`--instance-ids ${id} ${given.command}`);
-    await given.release(fleet, id!);
-    await back;
-  },
-);
+test('one that waits for an instance protected from scale-in says by which command it is let go, in plan and status', async () => {
+  const { fleet } = await promoted();
+  fleet.world.groups['web-a']!.newInstancesProtected = true;
+  const [plan] = await preflight(fleet.deps, [{ ...waveOf(fleet), groups: [fleet.specs['web-a']!] }]);
+  expect(plan!.notices).toContainEqual(
+    expect.stringMatching(
+      /^new instances are protected from scale-in: a rollback waits, .*set-instance-protection/,
+    ),
+  );
+  const [id] = Object.keys(fleet.world.groups['web-a']!.members);
+  await fleet.cloud.setScaleInProtection('web-a', [id!], true);
+  const back = rolledBack(fleet);
+  await fleet.clock.sleep(1_200_000);
+  const last = recordsOf(fleet, 'answer').findLast(({ source }) => source === 'held back');
+  expect(last).toMatchObject({ group: 'web-a', instance: 'web-a', status: 'waiting' });
+  expect(last!.reason).toContain(`--instance-ids ${id} --no-protected-from-scale-in`);
+  await fleet.cloud.setScaleInProtection('web-a', [id!], false);
+  await back;
+});

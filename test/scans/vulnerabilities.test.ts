@@ -33,20 +33,25 @@ const trivy = fixture('trivy-0.74.0-debian-12.json');
 const grype = fixture('grype-0.121.2-debian-12.json');
 const inspector = fixture('inspector-2024-debian-10.json');
 
+/** What both Trivy and Grype see of one vulnerability; Debian's record has no score, that of the NVD stands beside it. */
+const looneyTunables = {
+  id: 'CVE-2023-4911',
+  package: 'libc6',
+  source: 'glibc',
+  installed: '2.36-9+deb12u1',
+  fixed: '2.36-9+deb12u3',
+  severity: 'high',
+  cvss: { score: 7.8, vector: 'CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H' },
+};
+
 describe('a report of Trivy', () => {
   test('becomes findings with the source package, who rated them and the fixed version', () => {
     const { scanner, sightings } = parseTrivy(trivy);
     expect(scanner).toBe('trivy 0.74.0');
     expect(sightings).toEqual([
       {
-        id: 'CVE-2023-4911',
-        package: 'libc6',
-        source: 'glibc',
-        installed: '2.36-9+deb12u1',
-        fixed: '2.36-9+deb12u3',
-        severity: 'high',
+        ...looneyTunables,
         severitySource: 'nvd',
-        cvss: { score: 7.8, vector: 'CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H' },
         epss: null,
         kev: null,
         purl: 'pkg:deb/debian/libc6@2.36-9%2Bdeb12u1?arch=amd64&distro=debian-12&upstream=glibc',
@@ -114,15 +119,8 @@ describe('a report of Grype', () => {
     expect(about).toEqual({ scanner: 'grype 0.121.2', database: '2026-11-29T03:54:04Z' });
     expect(sightings).toEqual([
       {
-        id: 'CVE-2023-4911',
-        package: 'libc6',
-        source: 'glibc',
-        installed: '2.36-9+deb12u1',
-        fixed: '2.36-9+deb12u3',
-        severity: 'high',
+        ...looneyTunables,
         severitySource: 'debian',
-        // Debian's record has none; that of the NVD stands beside it.
-        cvss: { score: 7.8, vector: 'CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H' },
         epss: null,
         kev: { dateAdded: '2023-11-21', dueDate: '2023-12-12', ransomware: false },
         purl: 'pkg:deb/debian/libc6@2.36-9+deb12u1?arch=amd64&distro=debian-12&upstream=glibc',

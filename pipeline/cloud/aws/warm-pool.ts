@@ -11,17 +11,11 @@ import {
   paginateDescribeWarmPool,
   SetInstanceHealthCommand,
 } from '@aws-sdk/client-auto-scaling';
-import type { Cloud } from '../cloud.ts';
+import { type Cloud, isPrepared } from '../cloud.ts';
 import { type Connection, collect } from './clients.ts';
 
 /** DescribeWarmPool: "The maximum value is 50." */
 const poolPage = 50;
-
-const prepared: ReadonlySet<string | undefined> = new Set([
-  'Warmed:Stopped',
-  'Warmed:Running',
-  'Warmed:Hibernated',
-]);
 
 export const readWarmPool = (
   { autoScaling, call }: Connection,
@@ -39,7 +33,7 @@ export function warmPools(connection: Connection): Pick<Cloud, 'renewWarmPool'> 
   return {
     async renewWarmPool(group, instances) {
       const pool = await readWarmPool(connection, group);
-      const ready = pool.filter(({ LifecycleState }) => prepared.has(LifecycleState));
+      const ready = pool.filter(({ LifecycleState }) => isPrepared(LifecycleState));
       const ids = new Set(ready.map(({ InstanceId }) => InstanceId));
       for (const InstanceId of instances.filter((id) => ids.has(id))) {
         // Of one drawn just now the health check grace period is respected, which a pool has not.

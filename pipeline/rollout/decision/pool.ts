@@ -7,7 +7,7 @@
  * https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-warm-pools.html#update-warm-pool
  * https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pools-health-checks-monitor-view-status.html
  */
-import type { GroupObservation, WarmInstance } from '../../cloud/cloud.ts';
+import { type GroupObservation, isPrepared, type WarmInstance } from '../../cloud/cloud.ts';
 import type { Action, Assignment, Memory } from '../state.ts';
 import { isLaunchedFrom } from './borrow.ts';
 import { outdated } from './members.ts';
@@ -23,8 +23,6 @@ export const poolKeptBy = ({ suspendedProcesses }: Pick<GroupObservation, 'suspe
 
 const isGoing = ({ lifecycle, healthy }: WarmInstance): boolean =>
   !healthy || lifecycle.startsWith('Warmed:Terminat');
-const isPrepared = ({ lifecycle }: WarmInstance): boolean =>
-  /^Warmed:(Stopped|Running|Hibernated)$/.test(lifecycle);
 
 /** Those in the pool that are still to be replaced. */
 export const outdatedInPool = (assignment: Assignment, { warmPool }: GroupObservation): WarmInstance[] =>
@@ -51,8 +49,8 @@ export function renewal(
   // What came from the version left behind would be replaced by its like.
   if (!isLaunchedFrom(assignment.goal, group)) return [];
   const pool = group.warmPool ?? [];
-  const stale = outdatedInPool(assignment, group).filter(isPrepared);
-  const unprepared = pool.filter((one) => !isPrepared(one) || isGoing(one)).length;
+  const stale = outdatedInPool(assignment, group).filter(({ lifecycle }) => isPrepared(lifecycle));
+  const unprepared = pool.filter((one) => !isPrepared(one.lifecycle) || isGoing(one)).length;
   const atOnce = assignment.goal.kind === 'replace' ? Math.ceil(pool.length / 2) - unprepared : stale.length;
   const instances = stale.slice(0, Math.max(0, atOnce)).map(({ id }) => id);
   if (instances.length === 0) return [];

@@ -60,8 +60,8 @@ function checkWarm(world: World, group: Group, member: Member): void {
     member.unhealthyBecause = notRunning(state);
   }
   if (member.health === 'Healthy') return;
-  const isKept = ['ReplaceUnhealthy', 'Terminate'].some((name) => group.suspended[name] !== undefined);
-  if (isKept) return;
+  const { ReplaceUnhealthy, Terminate } = group.suspended;
+  if (ReplaceUnhealthy !== undefined || Terminate !== undefined) return;
   terminateMember(world, group, member, outOfService(world, member.unhealthyBecause ?? markedByUser));
 }
 
